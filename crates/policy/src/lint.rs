@@ -1,0 +1,77 @@
+//! Warnings about rules that are valid but cannot matter.
+//!
+//! A rule whose exception is as wide as itself, one that another already covers, an allow that a
+//! denial always beats. Decided by comparing conditions, so a warning is never wrong and some are
+//! missing.
+
+use crate::check::Scope;
+use crate::decision::Action;
+use crate::document::{Diagnostic, Report};
+use crate::rule::Rule;
+
+/// Adds a warning for each rule that cannot matter.
+pub(crate) fn lint(rules: &[Rule], scopes: &[Scope], report: &mut Report) {
+    for (rule, scope) in rules.iter().zip(scopes) {
+        let items = rule.except.iter().zip(&scope.excepts);
+        let mut covering = items.filter(|(item, tools)| {
+            tools.includes(&scope.tools) && item.condition.covers(&rule.condition)
+        });
+        if covering.next().is_some() {
+            let message =
+                format!("{}: rule will never trigger, an except item covers its match", rule.label);
+            report.add(Diagnostic::warning(rule.span, message));
+        }
+    }
+    pairs(rules, scopes, report);
+}
+
+/// Compares every rule with every other; the bits of fields and tools settle most pairs.
+fn pairs(rules: &[Rule], scopes: &[Scope], report: &mut Report) {
+    let all: Vec<(&Rule, &Scope, u8)> = rules
+        .iter()
+        .zip(scopes)
+        .map(|(rule, scope)| (rule, scope, rule.condition.fields()))
+        .collect();
+    for (place, (rule, scope, fields)) in all.iter().enumerate() {
+        if scope.tools.is_empty() {
+            continue;
+        }
+        let wider = all.iter().enumerate().find(|(other, (candidate, tools, theirs))| {
+            *other != place
+                && theirs & !fields == 0
+                && candidate.except.is_empty()
+                && matters(candidate, rule)
+                && tools.tools.includes(&scope.tools)
+                && candidate.condition.covers(&rule.condition)
+                && (*other < place
+                    || candidate.action != rule.action
+                    || !mutual((rule, scope), (candidate, tools)))
+        });
+        if let Some((_, (wider, ..))) = wider {
+            let message = match (wider.action, rule.action) {
+                (Action::Deny, Action::Allow) => {
+                    format!("{}: can never allow, {} denies all of it", rule.label, wider.label)
+                }
+                _ => format!("{}: has no effect, {} covers all of it", rule.label, wider.label),
+            };
+            report.add(Diagnostic::warning(rule.span, message));
+        }
+    }
+}
+
+/// Whether a wider rule would take all effect from a narrower one.
+fn matters(wider: &Rule, narrower: &Rule) -> bool {
+    match (wider.action, narrower.action) {
+        (Action::Deny, Action::Allow) => true,
+        (wider, same) if wider == same => narrower.constraints.is_empty(),
+        _ => false,
+    }
+}
+
+/// Of two rules that cover each other only the later is reported.
+fn mutual((rule, scope): (&Rule, &Scope), (other, theirs): (&Rule, &Scope)) -> bool {
+    rule.except.is_empty()
+        && other.constraints.is_empty()
+        && scope.tools.includes(&theirs.tools)
+        && rule.condition.covers(&other.condition)
+}

@@ -1,0 +1,150 @@
+//! A loaded policy: compiled once, never changed, asked for every call.
+//!
+//! Loading reports everything it finds and gives a policy only if nothing of it was an error, so a bad
+//! file can never replace a good policy. Reading the file is the caller's; so is keeping decisions.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::builtin;
+use crate::call::Call;
+use crate::catalogue::Catalogue;
+use crate::check::check;
+use crate::decision::{Basis, Decision};
+use crate::document::{Diagnostic, Report, Source, Span};
+use crate::identifier;
+use crate::lint::lint;
+use crate::program::{PatternCache, Program, compile};
+use crate::rule::{Case, Rule, read};
+
+/// A compiled policy. Immutable; share it between threads behind an `Arc`.
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) programs: HashMap<String, Program>,
+    pub(crate) cases: Vec<Case>,
+    digest: [u8; 32],
+}
+
+/// What loading a usable file gives.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The policy.
+    pub policy: Policy,
+    /// What its author should look at; never an error.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Policy {
+    /// Reads and compiles a rule file against the tools there are. Built-in rules are added.
+    ///
+    /// # Errors
+    /// Every diagnostic, if any is an error: text that is not YAML, unknown keys, tools or arguments,
+    /// bad patterns and units, names used twice, more than 10 000 rules, 8 MiB of text.
+    pub fn load(source: &Source, catalogue: &Catalogue) -> Result<Loaded, Vec<Diagnostic>> {
+        let mut report = Report::new(source);
+        let document = read(source, &mut report);
+        let mut rules = builtin::rules();
+        rules.extend(document.rules);
+        let scopes = check(&rules, catalogue, &mut report);
+        expected_rules(&document.cases, &rules, &mut report);
+        if report.has_errors() {
+            return Err(report.finish().err().unwrap_or_default());
+        }
+        lint(&rules, &scopes, &mut report);
+        let policy =
+            Policy::build(&source.text, rules, document.cases, catalogue).map_err(|error| {
+                vec![
+                    Diagnostic::error(Span::default(), format!("rules are too large: {error}"))
+                        .in_file(&source.name),
+                ]
+            })?;
+        report.finish().map(|warnings| Loaded { policy, warnings })
+    }
+
+    /// The policy without a file: built-in rules, and everything else denied.
+    #[must_use]
+    pub fn empty(catalogue: &Catalogue) -> Policy {
+        Policy::build("", builtin::rules(), Vec::new(), catalogue).unwrap_or_else(|_| Policy {
+            // Without programs every tool is unknown and every call denied.
+            catalogue: catalogue.clone(),
+            rules: Vec::new(),
+            programs: HashMap::new(),
+            cases: Vec::new(),
+            digest: [0; 32],
+        })
+    }
+
+    fn build(
+        text: &str,
+        rules: Vec<Rule>,
+        cases: Vec<Case>,
+        catalogue: &Catalogue,
+    ) -> Result<Policy, globset::Error> {
+        let mut cache = PatternCache::default();
+        let mut programs = HashMap::with_capacity(catalogue.entries().len());
+        for entry in catalogue.entries() {
+            programs.insert(entry.tool.name.clone(), compile(&rules, entry, &mut cache)?);
+        }
+        let digest = digest(text, catalogue);
+        Ok(Policy { catalogue: catalogue.clone(), rules, programs, cases, digest })
+    }
+
+    /// Decides one call. Pure and bounded: no I/O, no clock, no recursion over the arguments.
+    ///
+    /// Anything unknown, missing or unreadable denies or leaves denied.
+    #[must_use]
+    pub fn decide(&self, call: &Call<'_>) -> Decision {
+        match self.program(call.tool) {
+            Some(program) => program.decide(&self.rules, call),
+            None => Decision::without_rule(Basis::UnknownTool),
+        }
+    }
+
+    /// SHA-256 over the text of the file, the version of the built-in rules and the catalogue: equal
+    /// digests decide equally.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// The tools this policy was compiled against.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// How many rules the file has, built-in rules not counted.
+    #[must_use]
+    pub fn rule_count(&self) -> usize {
+        let built_in = |rule: &&Rule| rule.name.starts_with(builtin::PREFIX);
+        self.rules.len() - self.rules.iter().filter(built_in).count()
+    }
+
+    pub(crate) fn program(&self, tool: &str) -> Option<&Program> {
+        self.programs.get(identifier::normal(tool).as_ref())
+    }
+}
+
+/// A test that expects a rule there is not would fail for a reason its author would not see.
+fn expected_rules(cases: &[Case], rules: &[Rule], report: &mut Report) {
+    let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_ref()).collect();
+    for (name, span) in cases.iter().filter_map(|case| case.rule.as_ref()) {
+        if !names.contains(&name.as_str()) {
+            let found = Diagnostic::error(*span, format!("expect: unknown rule `{name}`"));
+            report.add(found.with_suggestion(crate::document::suggest(name, &names)));
+        }
+    }
+}
+
+fn digest(text: &str, catalogue: &Catalogue) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"palisade policy 1\n");
+    hash.update(builtin::VERSION.to_be_bytes());
+    hash.update(catalogue.digest());
+    hash.update((text.len() as u64).to_be_bytes());
+    hash.update(text.as_bytes());
+    hash.finalize().into()
+}

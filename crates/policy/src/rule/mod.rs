@@ -1,0 +1,186 @@
+//! A rule as its author wrote it: typed, with places, before it meets any tool.
+//!
+//! The readers beside this file turn YAML into these types and report what is wrong with the text
+//! itself. Whether tools and arguments exist is `check.rs`'s question, matching is `program/`'s.
+
+mod argument;
+mod condition;
+mod constraint;
+mod cover;
+mod read;
+mod suite;
+
+use std::fmt;
+use std::sync::Arc;
+
+use globset::Glob;
+
+use crate::catalogue::{Effect, Entry};
+use crate::decision::{Action, Constraints, Layer};
+use crate::document::Span;
+use crate::pattern::{HostPattern, NamePattern, PathPattern};
+use crate::selector::Selector;
+use crate::units::Quantity;
+
+pub(crate) use argument::QUANTITY_END;
+pub(crate) use read::read;
+pub(crate) use suite::Case;
+
+/// One rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) name: Arc<str>,
+    pub(crate) layer: Layer,
+    /// What messages call it: "rule 3 `read-docs`".
+    pub(crate) label: String,
+    pub(crate) span: Span,
+    pub(crate) condition: Condition,
+    pub(crate) except: Vec<Except>,
+    pub(crate) action: Action,
+    pub(crate) reason: Option<Arc<str>>,
+    pub(crate) constraints: Constraints,
+}
+
+/// One item of `except`.
+#[derive(Debug)]
+pub(crate) struct Except {
+    pub(crate) condition: Condition,
+    pub(crate) because: Option<String>,
+}
+
+/// What `match` or an `except` item asks. Empty lists are conditions that were not written.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    pub(crate) tools: Tools,
+    pub(crate) caller_tags: Vec<String>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) modes: Vec<String>,
+    pub(crate) states: Vec<String>,
+    pub(crate) principals: Vec<NamePattern>,
+    /// `Some` and empty is the explicit nothing of `path_glob: []`.
+    pub(crate) paths: Option<Vec<PathPattern>>,
+    /// Where `path_glob` is written.
+    pub(crate) paths_span: Span,
+    /// Where `host` is written.
+    pub(crate) hosts_span: Span,
+    pub(crate) hosts: Vec<HostPattern>,
+    pub(crate) arguments: Vec<Argument>,
+}
+
+/// Which tools a condition is about; resolved against the catalogue at load.
+#[derive(Debug)]
+pub(crate) enum Tools {
+    /// Every tool.
+    Any,
+    /// Names and patterns of names.
+    Named(Vec<(NamePattern, Span)>),
+    /// Built-in rules only: tools of these effects that declare path arguments.
+    WithPaths(&'static [Effect]),
+}
+
+impl Tools {
+    /// Whether `entry` is one of them.
+    pub(crate) fn include(&self, entry: &Entry) -> bool {
+        match self {
+            Tools::Any => true,
+            Tools::Named(names) => names.iter().any(|(name, _)| name.matches(&entry.tool.name)),
+            Tools::WithPaths(effects) => {
+                effects.contains(&entry.tool.effect) && !entry.paths.is_empty()
+            }
+        }
+    }
+}
+
+/// One entry of `args`.
+#[derive(Debug)]
+pub(crate) struct Argument {
+    /// The key as written; conditions on one key share a column of the program.
+    pub(crate) key: String,
+    pub(crate) selector: Selector,
+    pub(crate) span: Span,
+    /// Any of these will do.
+    pub(crate) accepted: Vec<Accepted>,
+}
+
+/// What an argument is held against.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Accepted {
+    Text(String),
+    Int(i64),
+    Bool(bool),
+    Glob(Glob),
+    Bound(Bound),
+}
+
+impl Accepted {
+    /// The JSON Schema types a value must have one of for this to be known.
+    pub(crate) fn kinds(&self) -> &'static [&'static str] {
+        match self {
+            Accepted::Text(_) | Accepted::Glob(_) => &["string"],
+            Accepted::Int(_) => &["integer"],
+            Accepted::Bool(_) => &["boolean"],
+            Accepted::Bound(Bound { quantity: Quantity::Bytes(_), .. }) => &["string", "integer"],
+            Accepted::Bound(Bound { quantity: Quantity::Micros(_), .. }) => &["string"],
+        }
+    }
+}
+
+/// A comparison with a quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Bound {
+    pub(crate) operator: Operator,
+    pub(crate) quantity: Quantity,
+}
+
+/// How a value must compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Operator {
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+}
+
+impl Operator {
+    /// The operators with their signs, longer signs first.
+    pub(crate) const SIGNS: [(&'static str, Operator); 4] = [
+        ("<=", Operator::AtMost),
+        (">=", Operator::AtLeast),
+        ("<", Operator::Less),
+        (">", Operator::Greater),
+    ];
+
+    /// Whether `left` compares so with `right`.
+    pub(crate) fn holds(self, left: u64, right: u64) -> bool {
+        match self {
+            Operator::Less => left < right,
+            Operator::AtMost => left <= right,
+            Operator::Greater => left > right,
+            Operator::AtLeast => left >= right,
+        }
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            Operator::Less => "<",
+            Operator::AtMost => "<=",
+            Operator::Greater => ">",
+            Operator::AtLeast => ">=",
+        }
+    }
+}
+
+impl fmt::Display for Accepted {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Accepted::Text(text) => out.write_str(text),
+            Accepted::Int(number) => write!(out, "{number}"),
+            Accepted::Bool(value) => write!(out, "{value}"),
+            Accepted::Glob(glob) => write!(out, "glob {glob}"),
+            Accepted::Bound(Bound { operator, quantity }) => match quantity {
+                Quantity::Bytes(bytes) => write!(out, "{} {bytes}", operator.sign()),
+                Quantity::Micros(micros) => write!(out, "{} {}ms", operator.sign(), micros / 1_000),
+            },
+        }
+    }
+}
