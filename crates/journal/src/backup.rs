@@ -1,0 +1,123 @@
+//! Online backup: one consistent copy of the database, with its artifacts, in a new folder.
+//!
+//! The database is copied through SQLite's backup interface in one read transaction while writers
+//! go on; artifacts are copied afterwards, so every one a copied record names is there. Nothing
+//! existing is overwritten. The copy is opened like any other database.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+use thiserror::Error;
+
+use crate::artifact::{ArtifactError, ArtifactStore, sync_folder};
+use crate::error::{OpenError, ReadError};
+use crate::place::beside;
+use crate::reader::Reader;
+use crate::store::write_checkpoints;
+
+/// A finished backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackedUp {
+    /// The copied database.
+    pub database: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Records in it.
+    pub records: u64,
+    /// Artifacts copied.
+    pub artifacts: usize,
+}
+
+/// Why a backup was not made. What was already copied stays in the new folder and is not a backup.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// The destination exists.
+    #[error("`{path}` exists; a backup overwrites nothing")]
+    Exists {
+        /// The destination.
+        path: PathBuf,
+    },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database cannot be read, or its copy not written.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// An artifact cannot be copied.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The destination cannot be written.
+    #[error("`{path}` cannot be written")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Copies the database at `database` into the new folder `folder`, durably.
+///
+/// The copy has the database's file name; artifacts and a checkpoint file are beside it as usual.
+///
+/// # Errors
+/// When `folder` exists, or reading or writing fails.
+pub fn backup(database: &Path, folder: &Path) -> Result<BackedUp, BackupError> {
+    let reader = Reader::open(database)?;
+    let written = |path: &Path, source| BackupError::Io { path: path.to_owned(), source };
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(BackupError::Exists { path: folder.to_owned() });
+        }
+        other => other.map_err(|error| written(folder, error))?,
+    }
+    let name = reader.path().file_name().unwrap_or("journal.db".as_ref());
+    let copy = folder.join(name);
+    copy_database(&reader, &copy)?;
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600))
+        .and_then(|()| File::open(&copy)?.sync_all())
+        .map_err(|error| written(&copy, error))?;
+    let artifacts = copy_artifacts(reader.artifacts(), &ArtifactStore::beside(&copy))?;
+    let heads = Reader::open(&copy)?.logs()?;
+    let checkpoints: Vec<_> = heads.iter().map(crate::reader::LogHead::checkpoint).collect();
+    let side = beside(&copy, ".checkpoint");
+    write_checkpoints(&side, &checkpoints).map_err(|error| written(&side, error))?;
+    sync_folder(folder)?;
+    let bytes = fs::metadata(&copy).map_err(|error| written(&copy, error))?.len();
+    let records = heads.iter().map(|head| head.sequence).sum();
+    Ok(BackedUp { database: copy, bytes, records, artifacts })
+}
+
+fn copy_database(reader: &Reader, copy: &Path) -> Result<(), ReadError> {
+    let mut target = Connection::open(copy)?;
+    {
+        let backup = Backup::new(reader.connection(), &mut target)?;
+        // All pages in one step: a step that yields would start over at every commit of a writer.
+        match backup.step(-1)? {
+            StepResult::Done => {}
+            _ => return Err(rusqlite::Error::InvalidQuery.into()),
+        }
+    }
+    target.close().map_err(|(_, error)| error.into())
+}
+
+fn copy_artifacts(
+    source: Option<&ArtifactStore>,
+    target: &ArtifactStore,
+) -> Result<usize, BackupError> {
+    let Some(source) = source else { return Ok(0) };
+    let listed = source.list()?;
+    for artifact in &listed {
+        let copied = target.put_reader(&mut source.open(artifact.digest)?, artifact.size)?;
+        if copied.digest != artifact.digest {
+            let (expected, found) = (artifact.digest, copied.digest);
+            return Err(ArtifactError::Damaged { expected, found }.into());
+        }
+    }
+    Ok(listed.len())
+}

@@ -1,0 +1,53 @@
+//! The writer thread: take a group, commit it, answer everyone, again.
+//!
+//! It owns the store. A reply that panics is contained, because the thread must outlive its callers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use super::Board;
+use super::housekeeper::Housekeeper;
+use super::queue::Ticket;
+use crate::error::{OpenError, StorageError};
+use crate::operation::{Operation, Plan};
+use crate::place::Placement;
+use crate::store::Store;
+
+/// Starts the writer and its housekeeper.
+pub(super) fn start(
+    store: Store,
+    placement: &Placement,
+    board: Arc<Board>,
+) -> Result<JoinHandle<Result<(), StorageError>>, OpenError> {
+    let housekeeper = Housekeeper::start(&store, placement)?;
+    let path = store.path().to_owned();
+    Builder::new()
+        .name("journal-writer".to_owned())
+        .spawn(move || run(store, &board, housekeeper))
+        .map_err(|source| OpenError::Io { path, source })
+}
+
+fn run(mut store: Store, board: &Board, mut housekeeper: Housekeeper) -> Result<(), StorageError> {
+    while let Some(tickets) = board.queue.take() {
+        if housekeeper.has_failed() {
+            store.stop();
+        }
+        commit(&mut store, board, tickets);
+        housekeeper.after_commit(&store);
+    }
+    housekeeper.stop();
+    store.close()
+}
+
+fn commit(store: &mut Store, board: &Board, tickets: Vec<Ticket>) {
+    let group: Vec<(&Operation, &Plan)> =
+        tickets.iter().map(|ticket| (&ticket.operation, &ticket.plan)).collect();
+    let answers = store.commit_group(&group);
+    *board.stats.lock().unwrap_or_else(PoisonError::into_inner) = store.stats();
+    board.notice.post();
+    for (ticket, answer) in tickets.into_iter().zip(answers) {
+        // The panic hook has already reported it, and the operation's outcome stands.
+        let _ = catch_unwind(AssertUnwindSafe(|| (ticket.reply)(answer)));
+    }
+}
