@@ -1,0 +1,45 @@
+//! Workflow documents: from YAML text to a checked graph of steps, and from a step to its call.
+//!
+//! Loading is strict and total: unknown keys, unknown names, cycles and expressions that cannot
+//! work are refused with file, line and caret, several in one go. What is loaded never changes;
+//! its digest is the SHA-256 of the exact text.
+//! Nothing here runs anything or knows how far a run has come: that is `crate::run`.
+//!
+//! Reading order: `document` and `step` (the result), `load` (the way to it, one file per part of
+//! a document), `graph`, `inputs`, then `resolve` and `output` (what a run asks).
+
+mod document;
+mod graph;
+mod inputs;
+mod load;
+mod output;
+mod path;
+mod resolve;
+mod step;
+mod value;
+
+pub use document::{Workflow, WorkflowOutputError};
+pub use graph::Graph;
+pub use inputs::{InputError, InputSchema, MAX_INPUT_BYTES, MAX_PATTERN_BYTES, MAX_SCHEMA_COST};
+pub use load::{
+    DEFAULT_STEP_TIMEOUT, DEFAULT_TOOL_TIMEOUT, Loaded, MAX_ENTRIES, MAX_STEPS, MAX_TIMEOUT,
+};
+pub use output::{Extent, MAX_OUTPUT_BYTES, OutputError, Written, collect};
+pub use path::PathError;
+pub use resolve::{
+    Call, MAX_ARGUMENTS, MAX_CALL_BYTES, RUN_TOOL, ResolveError, ResolvedMount, SHELL_TOOL, resolve,
+};
+pub use step::{
+    Access, Action, Condition, Driver, Limits, Mount, OutputSource, Phase, Profile, Retry,
+    SandboxRequest, Step, StepIndex,
+};
+pub use value::{Unfilled, ValueTemplate};
+
+/// The most attempts a step may ask for; more is an error at load.
+pub const MAX_ATTEMPTS: u32 = 100;
+/// The largest factor between two waits; more is an error at load.
+pub const MAX_BACKOFF_FACTOR: u32 = 100;
+
+/// The JSON Schema (2020-12) of workflow documents, for editors. The loader says more than it:
+/// names, references and expressions are beyond a schema.
+pub const SCHEMA: &str = include_str!("../../schema/workflow-v1.json");
