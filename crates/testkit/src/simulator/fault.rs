@@ -1,0 +1,73 @@
+//! What goes wrong in one cycle of a simulation, drawn from the seed.
+//!
+//! A fault is armed on the disk, strikes some operations later, and is settled once the code
+//! under test has stopped: only then is it known what survives.
+
+use crate::disk::{Disk, Survival};
+use crate::draw::Draw;
+
+/// Operations until an armed power cut, at most.
+const CUT_OPERATIONS_MAX: u64 = 60;
+
+/// Syncs until an armed sync error, at most.
+const SYNCS_MAX: u64 = 8;
+
+/// Bytes left on a full disk, at most.
+const ROOM_BYTES_MAX: u64 = 60_000;
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Power is lost at the n-th changing operation from now, often inside a commit.
+    PowerCut { operations: u64 },
+    /// The process dies between two commits; the machine goes on.
+    ProcessDeath,
+    /// Power is lost between two commits.
+    PowerLoss,
+    /// The n-th sync from now fails; the process stops and the machine goes on.
+    SyncError { syncs: u64 },
+    /// There is only so much room.
+    DiskFull { bytes: u64 },
+}
+
+impl Fault {
+    /// Draws one; power cuts, which find most, are the most frequent.
+    pub(super) const fn drawn(draw: &mut Draw) -> Self {
+        match draw.below(100) {
+            0..55 => Self::PowerCut { operations: draw.between(1, CUT_OPERATIONS_MAX) },
+            55..70 => Self::PowerLoss,
+            70..80 => Self::ProcessDeath,
+            80..90 => Self::SyncError { syncs: draw.below(SYNCS_MAX) },
+            _ => Self::DiskFull { bytes: draw.between(1, ROOM_BYTES_MAX) },
+        }
+    }
+
+    /// Sets the trap.
+    pub(super) fn arm(self, disk: &Disk) {
+        match self {
+            Self::PowerCut { operations } => disk.cut_power_after(operations),
+            Self::SyncError { syncs } => disk.fail_sync_after(syncs),
+            Self::DiskFull { bytes } => {
+                let room = usize::try_from(bytes).unwrap_or(usize::MAX);
+                disk.limit(Some(disk.used().saturating_add(room)));
+            }
+            Self::ProcessDeath | Self::PowerLoss => {}
+        }
+    }
+
+    /// Ends the process, and the power where the fault took it.
+    pub(super) fn settle(self, disk: &Disk, draw: &mut Draw) {
+        disk.heal();
+        let survival = survival(draw);
+        match self {
+            Self::PowerCut { .. } | Self::PowerLoss => disk.crash(survival),
+            _ if !disk.is_powered() => disk.crash(survival),
+            Self::ProcessDeath | Self::SyncError { .. } | Self::DiskFull { .. } => disk.restart(),
+        }
+    }
+}
+
+/// How much of what was not synced survives this time.
+pub(super) fn survival(draw: &mut Draw) -> Survival {
+    draw.pick(&Survival::ALL).copied().unwrap_or(Survival::Nothing)
+}

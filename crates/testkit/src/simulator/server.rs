@@ -1,0 +1,331 @@
+//! The code under test: the real owner on the real store, driven as the dispatcher drives it.
+//!
+//! Inputs are handled in memory at once and gathered into turns; `flush` commits the turns in
+//! order, and only then do answers and effects leave. There are no threads: where the product
+//! waits, the world decides when time passes. The controls change exactly one thing each, here.
+
+use super::check::{Rule, Violation, broken};
+use super::promise::Attempt;
+use super::scenario::Scenario;
+use super::{Control, JOURNAL, placement};
+use crate::draw::Draw;
+use engine::run::{Event, Fence, Micros, Phase, RunId, Wait};
+use journal::{Access, Committed, Digest, LogId, Operation, Options, Reader, Record, Scan, Store};
+use runner::executor::{Job, Report, Work};
+use runner::gate::Principal;
+use runner::owner::{
+    Answer, Asking, Doing, Effect, IDEMPOTENCY_VARIABLE, Moment, Owner, Submit, Turn,
+};
+use runner::projection::{self, Document};
+use runner::record::event_of;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Attempts that run at a time.
+const SLOTS: u32 = 3;
+
+/// Who submits everything.
+const PRINCIPAL: &str = "user:simulated";
+
+/// Turns that may wait for a flush; the world flushes before.
+const QUEUE_MAX: usize = 64;
+
+/// What leaves the code under test.
+#[derive(Debug)]
+pub(super) enum Output {
+    /// A request is a run.
+    Accepted { request: String, run: RunId },
+    /// A worker is to begin.
+    Begin(Attempt, String),
+    /// A worker is to stop.
+    Stop(Fence),
+    /// An event is told to whoever watches.
+    Told(Event),
+    /// A commit is acknowledged, up to this record.
+    Durable { sequence: u64, leaf: Digest },
+}
+
+/// Why a server can do no more.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Storage failed; it has to be opened again.
+    Storage(String),
+    /// It did what it must not.
+    Broken(Violation),
+}
+
+impl From<Violation> for Halt {
+    fn from(violation: Violation) -> Self {
+        Self::Broken(violation)
+    }
+}
+
+/// One incarnation of the server.
+pub(super) struct Server {
+    owner: Owner,
+    store: Store,
+    reader: Reader,
+    log: LogId,
+    entropy: Draw,
+    control: Control,
+    turn: Turn,
+    answers: Vec<Output>,
+    queue: Vec<(Option<Operation>, Vec<Output>)>,
+}
+
+impl Server {
+    /// Opens the journal, takes the open runs up, makes the new epoch durable.
+    pub(super) fn start(
+        scenario: &Scenario,
+        control: Control,
+        moment: Moment,
+    ) -> Result<(Self, Vec<Output>), Halt> {
+        let options = Options {
+            path: JOURNAL.into(),
+            access: Access::Create,
+            placement: placement(control),
+            views: projection::VIEWS,
+        };
+        let store = Store::open(options).map_err(|error| Halt::Storage(format!("{error:?}")))?;
+        let reader = Reader::open_at(JOURNAL, &placement(control)).map_err(storage)?;
+        let mut server = Self {
+            owner: Owner::new(Arc::clone(&scenario.gate), SLOTS, Doing::Really),
+            store,
+            reader,
+            log: LogId::default(),
+            entropy: Draw::new(moment.entropy),
+            control,
+            turn: Turn::default(),
+            answers: Vec::new(),
+            queue: Vec::new(),
+        };
+        server.take_up()?;
+        let epoch = u32::try_from(server.store.epoch()).unwrap_or(u32::MAX);
+        server.owner.recover(epoch, moment, &mut server.turn).map_err(|error| {
+            broken(Rule::Progress, format!("epoch {epoch} was refused: {error}"))
+        })?;
+        let outputs = server.flush()?;
+        Ok((server, outputs))
+    }
+
+    /// Brings every run that has not ended back into memory.
+    fn take_up(&mut self) -> Result<(), Halt> {
+        let open = self
+            .reader
+            .view_scan(projection::OPEN_RUN, &Scan::default(), journal::PAGE_RECORDS_MAX)
+            .map_err(storage)?;
+        for run in open.into_iter().filter_map(|(key, _)| key.try_into().ok().map(RunId)) {
+            let records = self
+                .reader
+                .by_stream(&self.log, &run.0, 0, journal::PAGE_RECORDS_MAX)
+                .map_err(storage)?;
+            let events: Vec<Event> = records.iter().filter_map(event_of).collect();
+            let document = self.document(&events)?;
+            let principal = Principal::recorded(PRINCIPAL);
+            self.owner.adopt(&document, principal, &events).map_err(|error| {
+                broken(Rule::Fold, format!("`{run}` cannot be taken up: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn document(&self, events: &[Event]) -> Result<Document, Halt> {
+        let submission = events.iter().find_map(|event| match &event.fact {
+            engine::run::Fact::RunSubmitted(submission) => Some(submission),
+            _ => None,
+        });
+        let missing = || broken(Rule::Fold, "an open run has no submission or no document");
+        let digest = submission.ok_or_else(missing)?.workflow;
+        let text = self.reader.view_get(projection::WORKFLOW, &digest.0).map_err(storage)?;
+        let text = text.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(missing)?;
+        Ok(Document { digest, name: "recorded.yaml".to_owned(), text })
+    }
+
+    /// A client asks for a run; the answer comes with a flush.
+    pub(super) fn submit(
+        &mut self,
+        scenario: &Scenario,
+        (request, run): (&str, RunId),
+        now: Micros,
+    ) -> Result<(), Halt> {
+        // Half of the requests are for each workflow; the same request is always the same work.
+        let place = request.bytes().map(usize::from).sum::<usize>() % scenario.workflows.len();
+        let Some(workflow) = scenario.workflows.get(place) else { return Ok(()) };
+        let known = self.reader.view_get(projection::WORKFLOW, &workflow.digest).map_err(storage)?;
+        let submit = Submit {
+            run,
+            workflow: Arc::clone(workflow),
+            name: "asked.yaml".to_owned(),
+            first_seen: known.is_none(),
+            inputs: json!({ "request": request }),
+            principal: Principal::recorded(PRINCIPAL),
+            key: Some(request.to_owned()),
+            holder: self.holder(request)?,
+        };
+        let asking = Asking::Submit(Box::new(submit));
+        let moment = self.moment(now);
+        match self.owner.ask(asking, moment, &mut self.turn) {
+            Ok(Answer::Accepted { run, .. }) => {
+                self.answers.push(Output::Accepted { request: request.to_owned(), run });
+                Ok(())
+            }
+            Ok(Answer::Done) => Ok(()),
+            Err(refusing) => {
+                Err(broken(Rule::Effect, format!("request `{request}` was refused: {refusing}")).into())
+            }
+        }
+    }
+
+    /// The run of an earlier process that has the request's key.
+    fn holder(&self, request: &str) -> Result<Option<(RunId, Arc<engine::run::Submission>)>, Halt> {
+        let row = projection::key_row(PRINCIPAL, request);
+        let held = self.reader.view_get(projection::RUN_KEY, &row).map_err(storage)?;
+        let Some(run) = held.and_then(|bytes| bytes.try_into().ok()).map(RunId) else {
+            return Ok(None);
+        };
+        let records = self.reader.by_stream(&self.log, &run.0, 0, 1).map_err(storage)?;
+        Ok(records.iter().filter_map(event_of).find_map(|event| match event.fact {
+            engine::run::Fact::RunSubmitted(submission) => Some((run, submission)),
+            _ => None,
+        }))
+    }
+
+    /// Somebody asks for a run to stop. Too late is not a fault.
+    pub(super) fn cancel(&mut self, run: RunId, now: Micros) {
+        let (by, reason) = (PRINCIPAL.to_owned(), "simulated".to_owned());
+        let moment = self.moment(now);
+        drop(self.owner.ask(Asking::Cancel { run, by, reason }, moment, &mut self.turn));
+    }
+
+    /// A person lets a step be done again whose outcome is unknown.
+    pub(super) fn retry(&mut self, run: RunId, step: String, now: Micros) {
+        let moment = self.moment(now);
+        let asking = Asking::Retry { run, step: Some(step), by: PRINCIPAL.to_owned() };
+        drop(self.owner.ask(asking, moment, &mut self.turn));
+    }
+
+    /// A worker reports.
+    pub(super) fn report(&mut self, mut report: Report, now: Micros) {
+        if self.control == Control::NoFence {
+            self.unfence(&mut report);
+        }
+        let moment = self.moment(now);
+        self.owner.report(vec![report], moment, &mut self.turn);
+    }
+
+    /// The control without a fence: whoever reports is taken for the holder.
+    fn unfence(&self, report: &mut Report) {
+        let lease = self.owner.state().leases().find(|claim| {
+            claim.run == report.run && claim.step == report.step
+        });
+        if let Some(claim) = lease {
+            report.fence = claim.fence;
+        }
+    }
+
+    /// Time passes.
+    pub(super) fn wake(&mut self, now: Micros) {
+        let moment = self.moment(now);
+        self.owner.wake(moment, &mut self.turn);
+    }
+
+    /// When `wake` has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Micros> {
+        self.owner.next_deadline()
+    }
+
+    /// Steps that wait for a person.
+    pub(super) fn unknown(&self) -> Vec<(RunId, String)> {
+        let runs = self.owner.state().runs();
+        let steps = runs.flat_map(|run| run.steps().map(move |(_, node, step)| (run, node, step)));
+        steps
+            .filter(|(_, _, step)| matches!(step.phase(), Phase::Waiting(Wait::Unknown)))
+            .map(|(run, node, _)| (run.id(), node.name.to_string()))
+            .collect()
+    }
+
+    /// Ends the open turn, so that what comes next is an operation of its own.
+    ///
+    /// Gives what leaves at once, which is something only where the control says so.
+    pub(super) fn seal(&mut self) -> Vec<Output> {
+        let (operation, effects) = std::mem::take(&mut self.turn).split(&self.log);
+        let mut outputs = std::mem::take(&mut self.answers);
+        outputs.extend(effects.into_iter().map(output));
+        if self.control == Control::EarlyAcknowledgement {
+            self.queue.push((operation, Vec::new()));
+            return outputs;
+        }
+        if operation.is_some() || !outputs.is_empty() {
+            self.queue.push((operation, outputs));
+        }
+        Vec::new()
+    }
+
+    /// Whether the world has to flush before it goes on.
+    pub(super) fn is_full(&self) -> bool {
+        self.queue.len() >= QUEUE_MAX
+    }
+
+    /// Commits what waits as one group and gives what may leave now.
+    pub(super) fn flush(&mut self) -> Result<Vec<Output>, Halt> {
+        let mut outputs = self.seal();
+        let queue = std::mem::take(&mut self.queue);
+        let (operations, waiting): (Vec<_>, Vec<_>) = queue.into_iter().unzip();
+        let batch: Vec<Operation> = operations.iter().flatten().cloned().collect();
+        let mut answers = self.store.commit_batch(&batch).into_iter();
+        for (operation, waiting) in operations.iter().zip(waiting) {
+            if operation.is_some() {
+                let token: Committed = match answers.next() {
+                    Some(Ok(token)) => token,
+                    Some(Err(error)) => return Err(Halt::Storage(format!("{error:?}"))),
+                    None => return Err(Halt::Storage("no answer to an operation".to_owned())),
+                };
+                outputs.push(Output::Durable { sequence: token.last(), leaf: token.leaf() });
+            }
+            outputs.extend(waiting);
+        }
+        Ok(outputs)
+    }
+
+    /// Every record, oldest first.
+    pub(super) fn records(&self) -> Result<Vec<Record>, Violation> {
+        super::check::chain::read(&self.reader, &self.log)
+    }
+
+    /// The reader, for judges.
+    pub(super) const fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    fn moment(&mut self, now: Micros) -> Moment {
+        Moment { now, entropy: self.entropy.bits() }
+    }
+}
+
+fn storage(error: impl std::fmt::Display) -> Halt {
+    Halt::Storage(error.to_string())
+}
+
+fn output(effect: Effect) -> Output {
+    match effect {
+        Effect::Begin(job) => {
+            let (attempt, request) = attempt(*job);
+            Output::Begin(attempt, request)
+        }
+        Effect::Stop(fence) => Output::Stop(fence),
+        Effect::Tell(event) => Output::Told(event),
+    }
+}
+
+/// The attempt of a job, and the request it works for.
+fn attempt(job: Job) -> (Attempt, String) {
+    let (mut key, mut request) = (String::new(), String::new());
+    if let Work::Program(program) = &job.work {
+        let text = |value: &std::ffi::OsString| value.to_string_lossy().into_owned();
+        let given = program.spec.env.iter().find(|(name, _)| name == IDEMPOTENCY_VARIABLE);
+        key = given.map(|(_, value)| text(value)).unwrap_or_default();
+        request = program.spec.argv.get(1).map(text).unwrap_or_default();
+    }
+    let Job { run, step, name, attempt: number, fence, .. } = job;
+    (Attempt { run, step, name: name.to_string(), number, fence, key }, request)
+}
