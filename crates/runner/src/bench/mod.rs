@@ -1,0 +1,95 @@
+//! Measurements of this build on this machine, each with a baseline taken in the same run.
+//!
+//! Nothing here is asserted: figures are printed with the conditions they were taken under. Each bench is one file;
+//! [`sample`] has the clock and the percentiles, [`baseline`] what a figure is compared with.
+
+mod baseline;
+mod conditions;
+mod journal;
+mod policy;
+mod sample;
+mod sandbox;
+mod steps;
+
+use serde::Serialize;
+
+/// Which bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bench {
+    /// Appending and verifying records.
+    Journal,
+    /// Deciding calls.
+    Policy,
+    /// Starting sandboxes.
+    Sandbox,
+    /// Whole steps.
+    Steps,
+}
+
+/// One figure.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Metric {
+    /// Stable name.
+    pub name: &'static str,
+    /// The figure.
+    pub value: f64,
+    /// Its unit: `1/s`, `ms`, `us`, `ratio`, `count`.
+    pub unit: &'static str,
+}
+
+/// The result of one bench.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// `journal`, `policy`, `sandbox` or `steps`.
+    pub bench: &'static str,
+    /// What was measured, how, and on what.
+    pub conditions: Vec<(String, String)>,
+    /// The figures.
+    pub metrics: Vec<Metric>,
+}
+
+/// Why a bench could not run.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} failed: {why}")]
+pub struct BenchError {
+    what: &'static str,
+    why: String,
+}
+
+impl BenchError {
+    fn new(what: &'static str, why: impl std::fmt::Display) -> Self {
+        Self { what, why: why.to_string() }
+    }
+}
+
+/// Runs one bench; scratch files go to a new folder below `scratch` and are removed after.
+///
+/// # Errors
+/// When the machine lacks something the bench needs; no figure is made up.
+pub fn run(bench: Bench, scratch: &std::path::Path) -> Result<Report, BenchError> {
+    let folder = scratch.join(format!("bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|error| BenchError::new("making a scratch folder", error))?;
+    let measured = match bench {
+        Bench::Journal => journal::measure(&folder),
+        Bench::Policy => policy::measure(),
+        Bench::Sandbox => sandbox::measure(&folder),
+        Bench::Steps => steps::measure(&folder),
+    };
+    // A scratch folder that stays behind costs space, not correctness.
+    drop(std::fs::remove_dir_all(&folder));
+    let (name, notes, metrics) = measured?;
+    let mut conditions = conditions::of_this_machine();
+    conditions.extend(notes);
+    Ok(Report { bench: name, conditions, metrics })
+}
+
+/// Name, notes on the method, figures.
+type Measured = Result<(&'static str, Vec<(String, String)>, Vec<Metric>), BenchError>;
+
+fn metric(name: &'static str, value: f64, unit: &'static str) -> Metric {
+    Metric { name, value, unit }
+}
+
+fn note(what: &str, how: impl Into<String>) -> (String, String) {
+    (what.to_owned(), how.into())
+}

@@ -1,0 +1,125 @@
+//! Deciding calls under a policy of 1 000 rules, and a whole read through the gate.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use engine::policy::document::Source;
+use engine::policy::{Catalogue, Effect, Policy, Tool};
+use serde_json::{Value, json};
+
+use super::{BenchError, Measured, metric, note, sample};
+use crate::gate::{Asked, Gate, Principal};
+use crate::{executor::fast, gate, tool};
+
+/// Tools of the measured catalogue.
+const TOOLS: usize = 50;
+/// Rules of the measured policy.
+const RULES: usize = 1_000;
+/// Decisions timed together: one is too short for the clock.
+const BATCH: usize = 100;
+/// Batches.
+const BATCHES: usize = 2_000;
+/// Whole reads.
+const READS: usize = 2_000;
+
+pub(super) fn measure() -> Measured {
+    let (decide, load_ms) = decisions(RULES)?;
+    let (decide_large, _) = decisions(RULES * 10)?;
+    let read = read_through_gate()?;
+    let metrics = vec![
+        metric("policy_decision_p50_us", decide.percentile(0.5) / per_batch(), "us"),
+        metric("policy_decision_p99_us", decide.percentile(0.99) / per_batch(), "us"),
+        metric("policy_decision_10000_rules_p50_us", decide_large.percentile(0.5) / per_batch(), "us"),
+        metric("policy_load_1000_rules_ms", load_ms, "ms"),
+        metric("gate_read_p50_us", read.percentile(0.5), "us"),
+    ];
+    let notes = vec![
+        note("decision", format!("{RULES} rules over {TOOLS} tools with path globs and argument conditions, arguments read from JSON, mean of {BATCH} calls a sample, {BATCHES} samples")),
+        note("gate read", format!("{READS} times limit, validate, decide and `fs.read` of one small file; the record is not part of it")),
+    ];
+    Ok(("policy", notes, metrics))
+}
+
+fn per_batch() -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+    let batch = BATCH as f64;
+    batch
+}
+
+fn decisions(rules: usize) -> Result<(sample::Sample, f64), BenchError> {
+    let failed = |error: &dyn std::fmt::Display| BenchError::new("deciding", error);
+    let tools = (0..TOOLS).map(measured_tool).collect();
+    let catalogue = Catalogue::new(tools).map_err(|error| failed(&error))?;
+    let source = Source { name: "bench.yaml".to_owned(), text: rule_file(rules) };
+    let (loaded, took) = sample::time(|| Policy::load(&source, &catalogue));
+    let policy = loaded
+        .map_err(|findings| failed(&findings.first().map_or_else(String::new, ToString::to_string)))?
+        .policy;
+    let principal = Principal::recorded("user:bench");
+    let calls: Vec<(String, Value)> = (0..BATCH).map(call).collect();
+    let sample = sample::Sample::of(100, BATCHES, || {
+        for (name, arguments) in &calls {
+            std::hint::black_box(policy.decide(&gate::call(&principal, name, arguments)));
+        }
+        Ok::<(), BenchError>(())
+    })?;
+    Ok((sample, took.as_secs_f64() * 1e3))
+}
+
+fn measured_tool(number: usize) -> Tool {
+    Tool {
+        name: format!("tool{number}.act"),
+        effect: Effect::Write,
+        tags: Vec::new(),
+        schema: json!({
+            "type": "object",
+            "properties": { "path": { "type": "string" }, "size": { "type": "integer" }, "kind": { "type": "string" } },
+        }),
+        paths: vec!["path".to_owned()],
+        hosts: Vec::new(),
+    }
+}
+
+fn rule_file(rules: usize) -> String {
+    let mut text = "version: 1\nname: bench\nrules:\n".to_owned();
+    for number in 0..rules {
+        let _ = writeln!(
+            text,
+            "  - {{ name: rule-{number}, match: {{ tool: tool{}.act, path_glob: [\"area{number}/**\"], args: {{ size: \"<= {} KiB\", kind: [a, b] }} }}, action: allow, except: [ {{ path_glob: [\"area{number}/private/**\"] }} ] }}",
+            number % TOOLS,
+            number + 1,
+        );
+    }
+    text.replace(" KiB", "KiB")
+}
+
+fn call(number: usize) -> (String, Value) {
+    let rule = number * 7 % RULES;
+    let path = format!("area{rule}/folder/file{number}.txt");
+    (format!("tool{}.act", rule % TOOLS), json!({ "path": path, "size": 512, "kind": "b" }))
+}
+
+/// A read-only call from admission to result, in a folder of its own.
+fn read_through_gate() -> Result<sample::Sample, BenchError> {
+    let failed = |error: &dyn std::fmt::Display| BenchError::new("reading through the gate", error);
+    let folder = std::env::temp_dir().join(format!("palisade-bench-read-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|error| failed(&error))?;
+    std::fs::write(folder.join("file.txt"), "x".repeat(1024)).map_err(|error| failed(&error))?;
+    let source = Source {
+        name: "bench.yaml".to_owned(),
+        text: "version: 1\nname: bench\nrules:\n  - { name: read, match: { tool: fs.read, path_glob: [\"*.txt\"] }, action: allow }\n".to_owned(),
+    };
+    let catalogue = gate::catalogue().map_err(|error| failed(&error))?;
+    let policy = Policy::load(&source, &catalogue)
+        .map_err(|findings| failed(&findings.first().map_or_else(String::new, ToString::to_string)))?
+        .policy;
+    let gate = Gate::new(folder.clone(), None, Arc::new(policy), catalogue).map_err(|error| failed(&error))?;
+    let principal = Principal::recorded("user:bench");
+    let sample = sample::Sample::of(100, READS, || {
+        let asked = Asked { tool: tool::FS_READ.to_owned(), arguments: json!({ "path": "file.txt" }) };
+        let admitted = gate.admit(&principal, asked).map_err(|refused| failed(&format!("{refused:?}")))?;
+        fast::call(&folder, &admitted.tool, &admitted.arguments).map(drop).map_err(|error| failed(&error))
+    });
+    drop(std::fs::remove_dir_all(&folder));
+    sample
+}

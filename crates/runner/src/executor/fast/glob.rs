@@ -1,0 +1,21 @@
+//! `search.glob`: paths below a folder that match a pattern.
+
+use std::path::Path;
+
+use globset::GlobBuilder;
+use serde_json::{Value, json};
+
+use super::{FastError, RESULT_ENTRIES, walk};
+
+pub(super) fn call(root: &Path, path: &str, pattern: &str) -> Result<Value, FastError> {
+    let matcher = GlobBuilder::new(pattern)
+        .literal_separator(true)
+        .build()
+        .map_err(|error| FastError::Pattern { pattern: pattern.to_owned(), reason: error.to_string() })?
+        .compile_matcher();
+    let mut paths: Vec<String> =
+        walk::files(root, path)?.into_iter().filter(|path| matcher.is_match(path)).collect();
+    let truncated = paths.len() > RESULT_ENTRIES;
+    paths.truncate(RESULT_ENTRIES);
+    Ok(json!({ "matches": paths.len(), "paths": paths, "truncated": truncated }))
+}

@@ -1,0 +1,83 @@
+//! `search.grep`: lines that match a regular expression, in files below a folder or in a given text.
+//!
+//! The expressions are linear-time; there is no backtracking to exploit. Files that are not UTF-8 are searched as
+//! bytes and shown with replacement characters.
+
+use std::io::Read;
+use std::path::Path;
+
+use regex::bytes::{Regex, RegexBuilder};
+use serde_json::{Value, json};
+
+use super::{FastError, RESULT_ENTRIES, TEXT_BYTES, beneath, walk};
+
+/// Largest compiled expression, in bytes.
+const PATTERN_BYTES: usize = 1024 * 1024;
+
+/// Where to look.
+pub(super) enum Within<'a> {
+    /// Below this path of the project, or in this one file.
+    Files(&'a str),
+    /// In this text.
+    Text(&'a str),
+}
+
+pub(super) fn call(root: &Path, within: &Within<'_>, pattern: &str) -> Result<Value, FastError> {
+    let wrong = |error: regex::Error| FastError::Pattern {
+        pattern: pattern.to_owned(),
+        reason: error.to_string(),
+    };
+    let expression = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build().map_err(wrong)?;
+    let mut lines = Vec::new();
+    match within {
+        Within::Text(text) => matching(&expression, None, text.as_bytes(), &mut lines),
+        Within::Files(path) => {
+            for file in files(root, path)? {
+                if lines.len() > RESULT_ENTRIES {
+                    break;
+                }
+                if let Some(bytes) = contents(root, &file) {
+                    matching(&expression, Some(&file), &bytes, &mut lines);
+                }
+            }
+        }
+    }
+    let truncated = lines.len() > RESULT_ENTRIES;
+    lines.truncate(RESULT_ENTRIES);
+    Ok(json!({ "matches": lines.len(), "lines": lines, "truncated": truncated }))
+}
+
+fn files(root: &Path, path: &str) -> Result<Vec<String>, FastError> {
+    match walk::files(root, path) {
+        Err(FastError::Kind { .. }) => Ok(vec![path.to_owned()]),
+        other => other,
+    }
+}
+
+/// The file's first [`TEXT_BYTES`]; a file that went away meanwhile is passed over.
+fn contents(root: &Path, path: &str) -> Option<Vec<u8>> {
+    let file = beneath::open(root, path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(TEXT_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn matching(expression: &Regex, file: Option<&str>, bytes: &[u8], lines: &mut Vec<Value>) {
+    if bytes.is_empty() {
+        return;
+    }
+    // A final newline ends the last line; it does not begin another.
+    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
+        if lines.len() > RESULT_ENTRIES {
+            return;
+        }
+        if expression.is_match(line) {
+            let text = String::from_utf8_lossy(line);
+            lines.push(json!({ "file": file, "line": index + 1, "text": text }));
+        }
+    }
+}

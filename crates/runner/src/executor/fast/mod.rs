@@ -1,0 +1,84 @@
+//! The fast path: read-only tools answered in this process.
+//!
+//! Every path is opened beneath the project root by the kernel. The tools write nothing, start nothing and follow
+//! no links; what they may read was decided by the gate before. Each tool is one file.
+
+mod beneath;
+mod exists;
+mod glob;
+mod grep;
+mod list;
+mod read;
+mod walk;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::tool;
+
+pub use beneath::OpenError;
+
+/// Largest text a fast-path tool reads from one file or returns, in bytes. Longer is cut and said so.
+pub const TEXT_BYTES: u64 = 1024 * 1024;
+/// Most entries one result lists. More are cut and said so.
+pub const RESULT_ENTRIES: usize = 10_000;
+
+/// Why a fast-path call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FastError {
+    /// The path cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The path is not of the kind the tool reads.
+    #[error("`{path}` is not a {wanted}")]
+    Kind {
+        /// Relative path.
+        path: String,
+        /// `file` or `folder`.
+        wanted: &'static str,
+    },
+    /// The file is not UTF-8 text.
+    #[error("`{0}` is not UTF-8 text")]
+    Binary(String),
+    /// The pattern cannot be compiled.
+    #[error("pattern `{pattern}` is not valid: {reason}")]
+    Pattern {
+        /// As given.
+        pattern: String,
+        /// What the compiler said.
+        reason: String,
+    },
+    /// Reading failed midway.
+    #[error("`{path}` cannot be read")]
+    Read {
+        /// Relative path.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The tool is not a fast-path tool.
+    #[error("`{0}` is not a read-only tool")]
+    Unknown(String),
+}
+
+/// Runs one read-only tool with validated, normalised `arguments` beneath `root`.
+///
+/// # Errors
+/// See [`FastError`]; nothing has changed in any case.
+pub fn call(root: &Path, name: &str, arguments: &Value) -> Result<Value, FastError> {
+    let text = |key: &str| arguments.get(key).and_then(Value::as_str);
+    let path = text("path").unwrap_or(".");
+    match name {
+        tool::FS_READ => read::call(root, path),
+        tool::FS_LIST => list::call(root, path),
+        tool::FS_EXISTS => exists::call(root, path),
+        tool::SEARCH_GLOB => glob::call(root, path, text("pattern").unwrap_or_default()),
+        tool::SEARCH_GREP => {
+            let within = text("text").map_or(grep::Within::Files(path), grep::Within::Text);
+            grep::call(root, &within, text("pattern").unwrap_or_default())
+        }
+        _ => Err(FastError::Unknown(name.to_owned())),
+    }
+}

@@ -1,0 +1,99 @@
+//! From what happened to a [`Completion`]: the one table of how sandbox and tool ends are told to the engine.
+
+use engine::run::{Completion, Ended, Failure, Guard, StoppedBy};
+use sandbox::{Blocked, End, LaunchError};
+use serde_json::{Map, Value};
+
+use super::fast::{FastError, OpenError};
+use super::{Job, Report};
+
+/// A report for `job` that says nothing came of it; the frame every report is built in.
+pub(super) fn lost(job: &Job) -> Report {
+    Report {
+        run: job.run,
+        step: job.step,
+        name: job.name.clone(),
+        attempt: job.attempt,
+        fence: job.fence,
+        result: Completion::failed(Failure::Sandbox, "the attempt ended without a result"),
+        receipt: None,
+    }
+}
+
+/// A report of success for an attempt that was not to do anything.
+pub(super) fn nothing_done(job: &Job) -> Report {
+    Report { result: Completion::new(Ended::Succeeded), ..lost(job) }
+}
+
+/// A read-only tool answered.
+pub(super) fn tool_done(outputs: Value) -> Completion {
+    let outputs = match outputs {
+        Value::Object(map) => map,
+        other => Map::from_iter([("value".to_owned(), other)]),
+    };
+    Completion { outputs, ..Completion::new(Ended::Succeeded) }
+}
+
+/// A read-only tool failed; trying again would not help.
+pub(super) fn tool_failed(error: &FastError) -> Completion {
+    let stopped_by = matches!(error, FastError::Open(OpenError::Escapes(_))).then(|| StoppedBy {
+        kind: Guard::Isolation,
+        name: "project root".into(),
+        detail: error.to_string().into(),
+    });
+    Completion { retryable: false, stopped_by, ..Completion::failed(Failure::Tool, error.to_string()) }
+}
+
+/// A sandbox that could not be built; the program did not start.
+pub(super) fn not_launched(error: &LaunchError) -> Completion {
+    let missing = matches!(error, LaunchError::ProgramMissing { .. } | LaunchError::ProgramRefused { .. });
+    let failure = if missing { Failure::NotFound } else { Failure::Sandbox };
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        message = format!("{message}: {inner}");
+        cause = inner.source();
+    }
+    Completion { retryable: false, ..Completion::failed(failure, message) }
+}
+
+/// How a program in a sandbox ended, as outcome, failure class, guard and line.
+pub(super) fn ended(end: &End, blocked: Option<&Blocked>) -> Completion {
+    match end {
+        End::Exited(0) => Completion { exit: Some(0), ..Completion::new(Ended::Succeeded) },
+        End::Exited(code) => Completion {
+            exit: Some(*code),
+            stopped_by: blocked.map(isolation),
+            ..Completion::failed(Failure::ExitCode, format!("exit code {code}"))
+        },
+        End::Signalled(signal) => Completion {
+            stopped_by: blocked.map(isolation),
+            ..Completion::failed(Failure::Signal, format!("ended by signal {signal}"))
+        },
+        End::OutOfMemory => limit("memory", "more memory than allowed"),
+        End::PidsExceeded => limit("pids", "more processes than allowed"),
+        End::DiskFull => limit("workspace", "more workspace than allowed"),
+        End::OutputExceeded => limit("output", "more output than allowed"),
+        End::TimedOut => Completion {
+            stopped_by: Some(stopped(Guard::Limit, "timeout", "longer than allowed")),
+            ..Completion::failed(Failure::Timeout, "longer than allowed")
+        },
+        End::Cancelled => Completion::new(Ended::Cancelled),
+        End::SandboxFailed(reason) => Completion::failed(Failure::Sandbox, reason.as_str()),
+    }
+}
+
+fn isolation(blocked: &Blocked) -> StoppedBy {
+    stopped(Guard::Isolation, &blocked.layer.to_string(), &blocked.evidence)
+}
+
+fn limit(name: &str, detail: &str) -> Completion {
+    Completion {
+        stopped_by: Some(stopped(Guard::Limit, name, detail)),
+        ..Completion::failed(Failure::Limit, detail)
+    }
+}
+
+fn stopped(kind: Guard, name: &str, detail: &str) -> StoppedBy {
+    StoppedBy { kind, name: name.into(), detail: detail.into() }
+}

@@ -1,0 +1,106 @@
+//! Where things live on disk, relative to one project folder.
+//!
+//! `.palisade/` holds the journal, the artifacts, the project's policy and the control socket. Nothing else in
+//! the product spells these names. This file creates the folder and knows no contents.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Name of the state folder inside a project.
+pub const STATE_FOLDER: &str = ".palisade";
+
+/// The paths of one project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    project: PathBuf,
+    state: PathBuf,
+}
+
+/// Why a project folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// The project folder itself is missing or not a folder.
+    #[error("project folder `{}` cannot be used", path.display())]
+    Project {
+        /// What was asked for.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The state folder cannot be created or made private.
+    #[error("state folder `{}` cannot be created", path.display())]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Layout {
+    /// The layout of `project`, with the state folder at its usual place.
+    ///
+    /// # Errors
+    /// [`LayoutError::Project`] when the folder does not exist or cannot be entered.
+    pub fn of(project: &Path) -> Result<Self, LayoutError> {
+        let found = project.canonicalize().and_then(|path| {
+            if path.is_dir() { Ok(path) } else { Err(std::io::ErrorKind::NotADirectory.into()) }
+        });
+        match found {
+            Ok(project) => Ok(Self { state: project.join(STATE_FOLDER), project }),
+            Err(source) => Err(LayoutError::Project { path: project.to_path_buf(), source }),
+        }
+    }
+
+    /// The same project with its state kept in `state` instead.
+    #[must_use]
+    pub fn with_state(mut self, state: PathBuf) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// Creates the state folder with mode 0700 if it is not there yet.
+    ///
+    /// # Errors
+    /// [`LayoutError::State`] when it cannot be created, for example in a read-only home.
+    pub fn create(&self) -> Result<(), LayoutError> {
+        let made = match fs::create_dir_all(&self.state) {
+            Ok(()) => fs::set_permissions(&self.state, fs::Permissions::from_mode(0o700)),
+            Err(error) => Err(error),
+        };
+        made.map_err(|source| LayoutError::State { path: self.state.clone(), source })
+    }
+
+    /// The project folder, absolute and without symbolic links.
+    #[must_use]
+    pub fn project(&self) -> &Path {
+        &self.project
+    }
+
+    /// The state folder.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// The journal's database file.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.state.join("palisade.db")
+    }
+
+    /// The project's own policy file.
+    #[must_use]
+    pub fn policy(&self) -> PathBuf {
+        self.project.join(STATE_FOLDER).join("policy.yaml")
+    }
+
+    /// The socket on which the owning process takes requests from other processes of the same user.
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.state.join("control.sock")
+    }
+}

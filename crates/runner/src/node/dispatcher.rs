@@ -1,0 +1,190 @@
+//! The dispatcher: one thread that owns the state, in a loop of select → handle → commit → effects.
+//!
+//! It takes everything that waits, lets the owner handle it in memory, hands one operation to the journal and goes
+//! on; the journal's answer comes back as a message, and only then are effects carried out and callers answered.
+//! A commit that fails ends the loop: the state in memory is ahead of the journal and is thrown away.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::Duration;
+
+use engine::run::{Event, RunId};
+use journal::{CommitError, Committed, Journal, Lane, LogId};
+
+use crate::clock;
+use crate::executor::{Executor, Job, Report};
+use crate::owner::{Answer, Asking, Effect, Moment, Owner, Refusing, Turn};
+
+/// Most messages handled in one turn.
+const TURN_MESSAGES: usize = 512;
+/// Longest sleep without a message or a deadline.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// What reaches the dispatcher.
+pub(super) enum Message {
+    /// Somebody asks for something.
+    Ask(Asking, Sender<Result<Answer, Unanswered>>),
+    /// Attempts ended.
+    Reports(Vec<Report>),
+    /// Somebody wants to see the committed events of a run.
+    Watch(RunId, Sender<Event>),
+    /// The journal answered.
+    Settled(Pending, Result<Committed, CommitError>),
+    /// Nothing new is wanted; end.
+    Stop,
+}
+
+/// Why an asker gets no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Unanswered {
+    /// The request is refused; nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusing),
+    /// The journal could not be written; nothing changed, or it is unknown whether it did.
+    #[error("the journal could not be written: {0}")]
+    Journal(String),
+    /// The process is ending.
+    #[error("the process is ending")]
+    Ending,
+}
+
+/// What waits for an operation to be durable.
+#[derive(Default)]
+pub(super) struct Pending {
+    effects: Vec<Effect>,
+    answers: Vec<(Sender<Result<Answer, Unanswered>>, Answer)>,
+}
+
+/// The dispatcher's own things.
+pub(super) struct Dispatcher {
+    pub(super) owner: Owner,
+    pub(super) journal: Arc<Journal>,
+    pub(super) log: LogId,
+    pub(super) executor: Executor,
+    pub(super) inbox: Receiver<Message>,
+    pub(super) outbox: Sender<Message>,
+    pub(super) watchers: Vec<(RunId, Sender<Event>)>,
+}
+
+impl Dispatcher {
+    /// Runs until stopped, or until the journal fails.
+    ///
+    /// # Errors
+    /// The journal's failure, in words.
+    pub(super) fn run(mut self, first: Turn) -> Result<(), String> {
+        self.commit(first, Vec::new());
+        loop {
+            let Some(messages) = self.wait() else { return Ok(()) };
+            let moment = moment().map_err(|error| error.to_string())?;
+            let (mut turn, mut answers) = (Turn::default(), Vec::new());
+            for message in messages {
+                match message {
+                    Message::Ask(asking, reply) => self.ask(asking, reply, moment, &mut turn, &mut answers),
+                    Message::Reports(reports) => self.owner.report(reports, moment, &mut turn),
+                    Message::Watch(run, sender) => self.watchers.push((run, sender)),
+                    Message::Settled(pending, Ok(_)) => self.release(pending),
+                    Message::Settled(pending, Err(error)) => return Err(fail(pending, &error)),
+                    Message::Stop => {
+                        self.commit(turn, answers);
+                        return Ok(());
+                    }
+                }
+            }
+            self.owner.wake(moment, &mut turn);
+            self.commit(turn, answers);
+        }
+    }
+
+    /// Waits for a message or a deadline, then takes everything that is there. `None` when nobody can send any more.
+    fn wait(&self) -> Option<VecDeque<Message>> {
+        let mut messages = VecDeque::new();
+        match self.inbox.recv_timeout(self.patience()) {
+            Ok(message) => messages.push_back(message),
+            Err(RecvTimeoutError::Timeout) => return Some(messages),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+        while messages.len() < TURN_MESSAGES {
+            match self.inbox.try_recv() {
+                Ok(message) => messages.push_back(message),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        Some(messages)
+    }
+
+    fn patience(&self) -> Duration {
+        let Some(deadline) = self.owner.next_deadline() else { return IDLE };
+        let micros = u64::try_from(deadline.0.saturating_sub(clock::now().0)).unwrap_or(0);
+        Duration::from_micros(micros).min(IDLE)
+    }
+
+    fn ask(
+        &mut self,
+        asking: Asking,
+        reply: Sender<Result<Answer, Unanswered>>,
+        moment: Moment,
+        turn: &mut Turn,
+        answers: &mut Vec<(Sender<Result<Answer, Unanswered>>, Answer)>,
+    ) {
+        match self.owner.ask(asking, moment, turn) {
+            Ok(answer) => answers.push((reply, answer)),
+            // An asker that went away needs no answer.
+            Err(refusing) => drop(reply.send(Err(refusing.into()))),
+        }
+    }
+
+    fn commit(&self, turn: Turn, answers: Vec<(Sender<Result<Answer, Unanswered>>, Answer)>) {
+        let (operation, effects) = turn.split(&self.log);
+        let pending = Pending { effects, answers };
+        let Some(operation) = operation else {
+            self.release(pending);
+            return;
+        };
+        let outbox = self.outbox.clone();
+        self.journal.submit(operation, Lane::High, move |result| {
+            // The dispatcher may have ended meanwhile; what is durable is found again by the next start.
+            drop(outbox.send(Message::Settled(pending, result)));
+        });
+    }
+
+    /// Carries out what waited for a commit.
+    fn release(&self, pending: Pending) {
+        for (reply, answer) in pending.answers {
+            drop(reply.send(Ok(answer)));
+        }
+        let mut jobs: Vec<Job> = Vec::new();
+        for effect in pending.effects {
+            match effect {
+                Effect::Begin(job) => jobs.push(*job),
+                Effect::Stop(fence) => self.executor.stop(fence),
+                Effect::Tell(event) => self.tell(&event),
+            }
+        }
+        if !jobs.is_empty() {
+            let outbox = self.outbox.clone();
+            self.executor.begin(jobs, &move |reports| drop(outbox.send(Message::Reports(reports))));
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        for (run, watcher) in &self.watchers {
+            if *run == event.run {
+                drop(watcher.send(event.clone()));
+            }
+        }
+    }
+}
+
+/// Tells everybody who waited for an operation that it did not become durable.
+fn fail(pending: Pending, error: &CommitError) -> String {
+    let text = error.to_string();
+    for (reply, _) in pending.answers {
+        drop(reply.send(Err(Unanswered::Journal(text.clone()))));
+    }
+    text
+}
+
+fn moment() -> Result<Moment, getrandom::Error> {
+    Ok(Moment { now: clock::now(), entropy: clock::entropy()? })
+}

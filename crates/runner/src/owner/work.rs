@@ -1,0 +1,121 @@
+//! From an admitted call to work for the executor: the sandbox's spec, word for word what was decided on.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::policy::Profile as Loosest;
+use engine::workflow::{Access, Call, Profile, Step};
+use sandbox::{Limits, Mount, Spec, Workspace};
+use serde_json::Value;
+
+use crate::executor::{Program, Work};
+use crate::gate::Admitted;
+use crate::layout::STATE_FOLDER;
+
+/// Environment variable that carries the key under which the step's effect may happen once.
+pub const IDEMPOTENCY_VARIABLE: &str = "PALISADE_IDEMPOTENCY_KEY";
+/// Environment variable that carries the run's id.
+pub const RUN_VARIABLE: &str = "PALISADE_RUN";
+/// Environment variable that carries the step's name.
+pub const STEP_VARIABLE: &str = "PALISADE_STEP";
+
+/// What identifies an attempt to the program that runs it.
+pub(super) struct Identity<'a> {
+    pub(super) run: String,
+    pub(super) step: &'a str,
+    pub(super) key: &'a str,
+}
+
+/// The work of `step`, whose call was `admitted`.
+pub(super) fn of(project: &Path, step: &Step, call: Call, admitted: &Admitted, identity: &Identity<'_>) -> Work {
+    if call.argv.is_empty() {
+        return Work::Fast { tool: admitted.tool.clone(), arguments: admitted.arguments.clone() };
+    }
+    let mounts = mounts(project, &admitted.arguments, &call);
+    let mut env: Vec<(OsString, OsString)> =
+        call.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    for (name, value) in [
+        (IDEMPOTENCY_VARIABLE, identity.key),
+        (RUN_VARIABLE, identity.run.as_str()),
+        (STEP_VARIABLE, identity.step),
+    ] {
+        env.push((name.into(), value.into()));
+    }
+    let spec = Spec {
+        argv: call.argv.into_iter().map(OsString::from).collect(),
+        env,
+        cwd: PathBuf::from(sandbox::WORKSPACE),
+        stdin: call.stdin,
+        profile: profile(step.sandbox.profile, admitted.constraints.profile),
+        workspace: Workspace {
+            lower: project.to_path_buf(),
+            hidden: vec![PathBuf::from(STATE_FOLDER)],
+            files: call.files.into_iter().map(|(path, text)| (PathBuf::from(path), text)).collect(),
+        },
+        mounts,
+        limits: limits(step, admitted),
+        artifacts: step.artifacts.clone(),
+    };
+    Work::Program(Box::new(Program { spec, outputs: step.outputs.clone() }))
+}
+
+/// Mounts as decided on; those of the project itself are in the workspace already.
+fn mounts(project: &Path, arguments: &Value, call: &Call) -> Vec<Mount> {
+    let decided = arguments.get("mounts").and_then(Value::as_array).into_iter().flatten();
+    decided
+        .zip(&call.mounts)
+        .filter_map(|(decided, asked)| {
+            let shown = decided.get("source").and_then(Value::as_str)?;
+            let source = project.join(shown);
+            let source = if shown == "." { project.to_path_buf() } else { source };
+            let target = target(project, &source, &asked.source, &asked.target)?;
+            let access = match asked.access {
+                Access::Read => sandbox::Access::Read,
+                Access::Write => sandbox::Access::Write,
+            };
+            Some(Mount { source, target, access })
+        })
+        .collect()
+}
+
+/// Where a mount appears: as asked; at its own place where nothing was asked and it lies outside the project; in
+/// the workspace, which is to say nowhere else, where it lies inside.
+fn target(project: &Path, source: &Path, written: &str, asked: &str) -> Option<PathBuf> {
+    if asked != written {
+        return Some(PathBuf::from(asked));
+    }
+    match source.starts_with(project) {
+        true => None,
+        false if Path::new(asked).is_absolute() => Some(PathBuf::from(asked)),
+        false => Some(source.to_path_buf()),
+    }
+}
+
+/// The tighter of what the step asks for and what the decision allows at most.
+fn profile(asked: Profile, loosest: Option<Loosest>) -> sandbox::Profile {
+    match (asked, loosest) {
+        (Profile::Strict, _) | (_, Some(Loosest::Strict)) => sandbox::Profile::Strict,
+        (Profile::Standard, _) => sandbox::Profile::Standard,
+    }
+}
+
+fn limits(step: &Step, admitted: &Admitted) -> Limits {
+    let (asked, usual) = (&step.sandbox.limits, Limits::default());
+    let count = |value: Option<u64>, usual: u32| value.map_or(usual, |value| u32::try_from(value).unwrap_or(u32::MAX));
+    Limits {
+        wall: wall(step, admitted),
+        output_bytes: asked.output_bytes.unwrap_or(usual.output_bytes),
+        artifact_bytes: asked.artifact_bytes.unwrap_or(usual.artifact_bytes),
+        memory_bytes: asked.memory_bytes.or(usual.memory_bytes),
+        pids: count(asked.pids, usual.pids),
+        open_files: count(asked.open_files, usual.open_files),
+        workspace_bytes: asked.workspace_bytes.unwrap_or(usual.workspace_bytes),
+        ..usual
+    }
+}
+
+/// The shorter of the step's own time limit and the decision's.
+pub(super) fn wall(step: &Step, admitted: &Admitted) -> Duration {
+    admitted.constraints.timeout.map_or(step.timeout, |limit| limit.min(step.timeout))
+}

@@ -1,0 +1,110 @@
+//! Which policy is in force, and loading it against the registered tools.
+//!
+//! A policy set by a flag, the user or the system is the policy; a project's own counts only where none is set, so a
+//! project cannot loosen what somebody set for it. With no policy at all the built-in rules remain and everything
+//! else is denied.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::policy::Policy;
+use engine::policy::document::{Diagnostic, Source};
+
+use crate::gate;
+use crate::layout::Layout;
+
+pub use engine::policy::{Decision, Explanation, TestResult, Truth, Verdict};
+
+/// Largest policy file, in bytes.
+const POLICY_BYTES: u64 = 1024 * 1024;
+
+/// A policy that can be put in force.
+#[derive(Debug, Clone)]
+pub struct InForce {
+    /// Compiled.
+    pub policy: Arc<Policy>,
+    /// Its text; none for the built-in rules alone.
+    pub source: Option<Source>,
+    /// What its author should know.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why a policy cannot be used. A policy that was in force stays in force.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The file cannot be read.
+    #[error("policy file `{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is longer than a policy may be.
+    #[error("policy file `{}` is longer than {POLICY_BYTES} bytes", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The text is not a valid policy.
+    #[error("policy `{}` has {} error{}", text.name, findings.len(), if findings.len() == 1 { "" } else { "s" })]
+    Invalid {
+        /// The text.
+        text: Source,
+        /// Everything wrong with it.
+        findings: Vec<Diagnostic>,
+    },
+    /// This build's own registry is broken.
+    #[error("the tool registry is broken: {0}")]
+    Catalogue(String),
+}
+
+/// The file that holds the policy in force; `None` when there is none.
+#[must_use]
+pub fn chosen(layout: &Layout, set: Option<&Path>) -> Option<PathBuf> {
+    match set {
+        Some(path) => Some(layout.project().join(path)),
+        None => Some(layout.policy()).filter(|path| path.exists()),
+    }
+}
+
+/// Loads the policy in `path`, or the built-in rules alone.
+///
+/// # Errors
+/// See [`PolicyError`]; nothing falls back to a looser policy.
+pub fn load(path: Option<&Path>) -> Result<InForce, PolicyError> {
+    let catalogue = gate::catalogue().map_err(|error| PolicyError::Catalogue(error.to_string()))?;
+    let Some(path) = path else {
+        let policy = Arc::new(Policy::empty(&catalogue));
+        return Ok(InForce { policy, source: None, warnings: Vec::new() });
+    };
+    let source = read(path)?;
+    match Policy::load(&source, &catalogue) {
+        Ok(loaded) => {
+            Ok(InForce { policy: Arc::new(loaded.policy), source: Some(source), warnings: loaded.warnings })
+        }
+        Err(findings) => Err(PolicyError::Invalid { text: source, findings }),
+    }
+}
+
+fn read(path: &Path) -> Result<Source, PolicyError> {
+    let failed = |source| PolicyError::Read { path: path.to_path_buf(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(POLICY_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > POLICY_BYTES {
+        return Err(PolicyError::TooLong { path: path.to_path_buf() });
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|_| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, "not UTF-8 text")))?;
+    Ok(Source { name: path.display().to_string(), text })
+}
+
+/// Runs the tests a policy carries; those marked strict are held to the schemas of the registered tools.
+#[must_use]
+pub fn test(policy: &Policy) -> Vec<TestResult> {
+    policy.run_tests(|tool, arguments| gate::fits(tool, arguments))
+}

@@ -1,0 +1,65 @@
+//! The tools this build has, as data: what the gate validates arguments against and what a policy can name.
+//!
+//! A tool is registered here or it does not exist. How a tool acts is elsewhere: read-only tools in
+//! [`crate::executor`]'s fast path, programs through the sandbox.
+
+mod schema;
+
+use engine::policy::{Effect, Tool};
+
+/// Runs a program from an argument list in the sandbox.
+pub const EXEC_RUN: &str = "exec.run";
+/// Runs a shell script in the sandbox; a tool of its own so that a policy can tell the two apart.
+pub const EXEC_SHELL: &str = "exec.shell";
+/// Reads one file of the project.
+pub const FS_READ: &str = "fs.read";
+/// Lists one folder of the project.
+pub const FS_LIST: &str = "fs.list";
+/// Says whether a path of the project exists.
+pub const FS_EXISTS: &str = "fs.exists";
+/// Finds lines by a regular expression, in files of the project or in a given text.
+pub const SEARCH_GREP: &str = "search.grep";
+/// Finds paths of the project by a glob.
+pub const SEARCH_GLOB: &str = "search.glob";
+
+/// Every registered tool, in the order of their names.
+#[must_use]
+pub fn registered() -> Vec<Tool> {
+    vec![
+        program(EXEC_RUN, schema::exec_run()),
+        program(EXEC_SHELL, schema::exec_shell()),
+        reader(FS_EXISTS, schema::path_only()),
+        reader(FS_LIST, schema::path_only()),
+        reader(FS_READ, schema::path_only()),
+        reader(SEARCH_GLOB, schema::search_glob()),
+        reader(SEARCH_GREP, schema::search_grep()),
+    ]
+}
+
+/// Names of every registered tool, for suggestions in error messages.
+#[must_use]
+pub fn names() -> Vec<String> {
+    registered().into_iter().map(|tool| tool.name).collect()
+}
+
+fn program(name: &str, schema: serde_json::Value) -> Tool {
+    Tool {
+        name: name.to_owned(),
+        effect: Effect::Exec,
+        tags: vec!["sandboxed".to_owned()],
+        schema,
+        paths: vec!["mounts[].source".to_owned()],
+        hosts: Vec::new(),
+    }
+}
+
+fn reader(name: &str, schema: serde_json::Value) -> Tool {
+    Tool {
+        name: name.to_owned(),
+        effect: Effect::Read,
+        tags: vec!["fast_path".to_owned()],
+        schema,
+        paths: vec!["path".to_owned()],
+        hosts: Vec::new(),
+    }
+}

@@ -1,0 +1,87 @@
+//! Argument schemas (JSON Schema 2020-12) of the registered tools.
+//!
+//! They state exactly the arguments a policy sees and the sandbox receives; nothing here runs anything.
+
+use serde_json::{Value, json};
+
+/// `exec.run`: a program and its arguments.
+pub(super) fn exec_run() -> Value {
+    exec(&json!({
+        "program": { "type": "string", "minLength": 1 },
+        "argv": { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 1024 },
+    }))
+}
+
+/// `exec.shell`: a script for `/bin/sh`.
+pub(super) fn exec_shell() -> Value {
+    exec(&json!({ "script": { "type": "string", "minLength": 1 } }))
+}
+
+/// `fs.read`, `fs.list`, `fs.exists`.
+pub(super) fn path_only() -> Value {
+    object(&json!({ "path": { "type": "string", "minLength": 1 } }), &["path"])
+}
+
+/// `search.glob`.
+pub(super) fn search_glob() -> Value {
+    object(
+        &json!({
+            "pattern": { "type": "string", "minLength": 1 },
+            "path": { "type": "string", "default": "." },
+        }),
+        &["pattern"],
+    )
+}
+
+/// `search.grep`: in files below `path`, or in `text` when it is given.
+pub(super) fn search_grep() -> Value {
+    object(
+        &json!({
+            "pattern": { "type": "string", "minLength": 1 },
+            "path": { "type": "string", "default": "." },
+            "text": { "type": "string" },
+        }),
+        &["pattern"],
+    )
+}
+
+fn exec(what: &Value) -> Value {
+    let mut properties = json!({
+        "cwd": { "type": "string" },
+        "env": { "type": "array", "items": { "type": "string" } },
+        "profile": { "enum": ["strict", "standard"] },
+        "network": { "type": "boolean" },
+        "action": { "type": "boolean" },
+        "mounts": {
+            "type": "array",
+            "default": [],
+            "items": {
+                "type": "object",
+                "required": ["source", "target", "access"],
+                "additionalProperties": false,
+                "properties": {
+                    "source": { "type": "string" },
+                    "target": { "type": "string" },
+                    "access": { "enum": ["read", "write"] },
+                },
+            },
+        },
+    });
+    let mut required = Vec::new();
+    if let (Some(all), Some(own)) = (properties.as_object_mut(), what.as_object()) {
+        for (name, schema) in own {
+            all.insert(name.clone(), schema.clone());
+            required.push(name.as_str());
+        }
+    }
+    object(&properties, &required)
+}
+
+fn object(properties: &Value, required: &[&str]) -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": required,
+        "properties": properties,
+    })
+}
