@@ -1,0 +1,330 @@
+//! What can be typed: one definition that gives the parser, the help and the completion scripts.
+//!
+//! Nothing is interpreted here; each command turns its own arguments into a request to `runner`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Lets agents and automation act: sandboxed, behind a policy, on the record.
+#[derive(Debug, Parser)]
+#[command(name = "palisade", version, arg_required_else_help = true, disable_help_subcommand = true, after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Settings every command takes.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  palisade init                                    a policy and a first workflow in this folder
+  palisade run examples/release-notes.yaml         run a workflow
+  palisade runs show                               what the last run did, step by step
+  palisade policy explain exec.run --arg program=git
+  palisade audit verify                            check every record of the journal
+
+More: `palisade help exit-codes`, `palisade help environment`, `palisade help config`";
+
+/// Settings every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Project folder
+    #[arg(long, short = 'C', global = true, value_name = "DIR", default_value = ".", env = "PALISADE_PROJECT")]
+    pub(crate) project: PathBuf,
+    /// Policy file, instead of the configured one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Steps that run at the same time
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) slots: Option<u64>,
+    /// Machine-readable output on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a workflow to its end
+    Run(Run),
+    /// Runs of this project
+    #[command(subcommand)]
+    Runs(Runs),
+    /// Workflow files
+    #[command(subcommand)]
+    Workflow(Workflow),
+    /// The policy
+    #[command(subcommand)]
+    Policy(Policy),
+    /// The journal as an audit log
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The journal as a database
+    #[command(subcommand)]
+    Journal(Journal),
+    /// Files that steps produced
+    #[command(subcommand)]
+    Artifact(Artifact),
+    /// The sandbox
+    #[command(subcommand)]
+    Sandbox(Sandbox),
+    /// Check this machine and project, with a fix for everything missing
+    Doctor,
+    /// Settings and where they come from
+    #[command(subcommand)]
+    Config(Config),
+    /// Write a starting policy and workflow
+    Init {
+        /// Folder to write into
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// Measure this machine, with a baseline in the same run
+    Bench {
+        /// What to measure
+        #[arg(value_enum)]
+        what: Bench,
+    },
+    /// Print a completion script
+    Completion {
+        /// For which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Help for a command, or a topic: exit-codes, environment, config
+    Help {
+        /// A topic or a command
+        words: Vec<String>,
+    },
+}
+
+/// `palisade run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Workflow file
+    pub(crate) workflow: PathBuf,
+    /// An input, `name=value`; the value is read by the input's type
+    #[arg(short = 'i', long = "input", value_name = "NAME=VALUE")]
+    pub(crate) inputs: Vec<String>,
+    /// A YAML or JSON file with inputs
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) inputs_file: Option<PathBuf>,
+    /// A key under which this run happens at most once
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+/// `palisade runs`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Runs {
+    /// The latest runs
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Only runs in this state
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// A run step by step; the latest without an id
+    Show {
+        /// Run id or a unique beginning of one
+        run: Option<String>,
+        /// Also the isolation receipts
+        #[arg(long)]
+        receipt: bool,
+    },
+    /// Follow a run until it ends
+    Watch {
+        /// Run id or a unique beginning of one
+        run: Option<String>,
+    },
+    /// What the steps printed
+    Logs {
+        /// Run id or a unique beginning of one
+        run: Option<String>,
+        /// Only this step
+        #[arg(long)]
+        step: Option<String>,
+    },
+    /// Why unfinished steps wait
+    Explain {
+        /// Run id or a unique beginning of one
+        run: Option<String>,
+    },
+    /// Cancel a run
+    Cancel {
+        /// Run id or a unique beginning of one
+        run: String,
+        /// Why
+        #[arg(long, default_value = "cancelled from the command line")]
+        reason: String,
+    },
+    /// Run failed steps again, and what they held back
+    Retry {
+        /// Run id or a unique beginning of one
+        run: String,
+        /// Only this step and what depends on it
+        #[arg(long)]
+        step: Option<String>,
+    },
+    /// Continue runs whose process went away
+    Resume {
+        /// Run id or a unique beginning of one; every interrupted run without it
+        run: Option<String>,
+    },
+}
+
+/// `palisade workflow`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Workflow {
+    /// Check a workflow file without running anything
+    Validate {
+        /// Workflow file
+        file: PathBuf,
+    },
+}
+
+/// `palisade policy`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Check a policy file
+    Check {
+        /// Policy file; the one in force without it
+        file: Option<PathBuf>,
+    },
+    /// Run the tests a policy file carries
+    Test {
+        /// Policy file; the one in force without it
+        file: Option<PathBuf>,
+    },
+    /// Decide one call and say why
+    Explain(Explain),
+}
+
+/// `palisade policy explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Tool
+    pub(crate) tool: String,
+    /// An argument, `name=value`; a value that is JSON is taken as JSON
+    #[arg(long = "arg", short = 'a', value_name = "NAME=VALUE")]
+    pub(crate) arguments: Vec<String>,
+    /// Who calls; this process's user without it
+    #[arg(long)]
+    pub(crate) principal: Option<String>,
+    /// A role of the caller
+    #[arg(long)]
+    pub(crate) role: Vec<String>,
+}
+
+/// `palisade audit`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// The newest records
+    Tail {
+        /// How many
+        #[arg(long, short = 'n', default_value_t = 20)]
+        count: u64,
+        /// Keep printing new records
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Check records against their hashes and each other
+    Verify {
+        /// Only the newest N records
+        #[arg(long, value_name = "N")]
+        tail: Option<u64>,
+        /// A checkpoint kept elsewhere; finds truncation
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+        /// Write a checkpoint of what was verified
+        #[arg(long, value_name = "FILE")]
+        write_checkpoint: Option<PathBuf>,
+    },
+    /// Every record as NDJSON
+    Export {
+        /// First sequence
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+    },
+}
+
+/// `palisade journal`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Journal {
+    /// Recreate every derived table from the records
+    Rebuild,
+    /// Copy the journal while it is in use
+    Backup {
+        /// Where to; must not exist
+        destination: PathBuf,
+    },
+}
+
+/// `palisade artifact`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Artifact {
+    /// Artifacts of a run
+    List {
+        /// Run id or a unique beginning of one
+        run: Option<String>,
+    },
+    /// Print or save one artifact
+    Get {
+        /// Path as listed, or a digest
+        name: String,
+        /// Run id or a unique beginning of one
+        #[arg(long)]
+        run: Option<String>,
+        /// Write to this file instead of standard output; must not exist
+        #[arg(long, short = 'o', value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+/// `palisade sandbox`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sandbox {
+    /// What isolation this machine offers, and how to get what is missing
+    Probe,
+    /// Run one command in a sandbox, through the gate
+    Exec {
+        /// How tight
+        #[arg(long, default_value = "standard")]
+        profile: String,
+        /// Print the isolation receipt
+        #[arg(long)]
+        receipt: bool,
+        /// Command and arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+}
+
+/// `palisade config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Every setting
+    Show {
+        /// Also where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+/// `palisade bench`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bench {
+    /// Whole steps: claim, run nothing, complete
+    Steps,
+    /// Appending and verifying records
+    Journal,
+    /// Starting sandboxes
+    Sandbox,
+    /// Deciding calls
+    Policy,
+}

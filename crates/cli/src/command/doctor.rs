@@ -1,0 +1,42 @@
+//! `palisade doctor`: everything a run needs here, checked, with a fix for what is missing.
+
+use runner::doctor::{self, Check, Health};
+
+use crate::arguments::Global;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{self, Table, Tone, paint};
+use crate::session;
+
+pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
+    let configuration = session::configuration(global)?;
+    let layout = session::layout(global, &configuration)?;
+    let set = configuration.get("policy.file").map(std::path::Path::new);
+    let checks = doctor::examine(&layout, set);
+    if global.json {
+        output::json(&checks);
+    } else {
+        table(&checks);
+    }
+    let works = checks.iter().all(|check| check.health != Health::Bad);
+    Ok(if works { Exit::Ok } else { Exit::Failure })
+}
+
+/// Checks as a table, and below it the fixes.
+pub(super) fn table(checks: &[Check]) {
+    let mut table = Table::new(&["", "check", "found"]);
+    for check in checks {
+        let mark = match check.health {
+            Health::Good => paint("ok", Tone::Good),
+            Health::Weak => paint("weak", Tone::Busy),
+            Health::Bad => paint("missing", Tone::Bad),
+        };
+        table.row([mark, check.name.clone(), output::printable(&check.detail)]);
+    }
+    output::line(table.render());
+    for check in checks {
+        if let Some(fix) = &check.fix {
+            output::line(format!("\n{}\n  fix: {fix}", check.name));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! One file per command. Each turns its arguments into requests to `runner` and prints what came of them.
+
+mod artifact;
+mod audit;
+mod bench;
+mod completion;
+mod config;
+mod doctor;
+mod follow;
+mod help;
+mod init;
+mod inputs;
+mod journal;
+mod policy;
+mod run;
+mod runs;
+mod sandbox;
+mod workflow;
+
+use crate::arguments::{Arguments, Command, Config};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Does what was typed.
+pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let global = &arguments.global;
+    match arguments.command {
+        Command::Run(wanted) => run::run(global, &wanted),
+        Command::Runs(runs) => runs::run(global, runs),
+        Command::Workflow(workflow) => workflow::run(global, &workflow),
+        Command::Policy(policy) => policy::run(global, &policy),
+        Command::Audit(audit) => audit::run(global, audit),
+        Command::Journal(journal) => journal::run(global, &journal),
+        Command::Artifact(artifact) => artifact::run(global, &artifact),
+        Command::Sandbox(sandbox) => sandbox::run(global, &sandbox),
+        Command::Doctor => doctor::run(global),
+        Command::Config(Config::Show { origin }) => config::show(global, origin),
+        Command::Init { folder } => init::run(global, folder.as_deref()),
+        Command::Bench { what } => bench::run(global, what),
+        Command::Completion { shell } => Ok(completion::run(shell)),
+        Command::Help { words } => help::run(&words, global.json),
+    }
+}

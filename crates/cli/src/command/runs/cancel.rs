@@ -1,0 +1,58 @@
+//! `palisade runs cancel`: through the owning process where there is one, otherwise as the owner for a moment.
+
+use std::sync::mpsc::channel;
+
+use runner::control::{self, Answer, ControlError, Request};
+use runner::{Adopt, RunId};
+
+use crate::arguments::Global;
+use crate::command::follow;
+use crate::command::run::unanswered;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::progress::Progress;
+use crate::session;
+
+pub(super) fn run(global: &Global, run: &str, reason: &str) -> Result<Exit, Failure> {
+    let (history, layout) = session::history(global)?;
+    let id = session::run(&history, Some(run))?;
+    let summary = history.summary(id).map_err(|error| session::history_failure(&error))?;
+    if let Some(ended) = summary.filter(|summary| summary.state.is_final()) {
+        return Err(Failure::new(Exit::Conflict, format!("run `{id}` has {} already", ended.state.name())));
+    }
+    let request = Request::Cancel { run: id.to_string(), reason: reason.to_owned() };
+    match control::ask(&layout.control(), &request) {
+        Ok(Answer::Done) => tell(global, id),
+        Ok(Answer::Refused { reason }) => {
+            return Err(Failure::new(Exit::Conflict, format!("run `{id}` cannot be cancelled")).because(reason));
+        }
+        Err(ControlError::NoOwner) => {
+            drop(history);
+            as_owner(global, id, reason)?;
+            tell(global, id);
+        }
+        Err(error @ ControlError::Frame(_)) => {
+            return Err(Failure::of(Exit::Failure, &error).fix(format!("`palisade runs show {id}` says whether it took effect")));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn tell(global: &Global, run: RunId) {
+    if global.json {
+        output::json(&serde_json::json!({ "run": run, "cancel": "requested" }));
+    } else {
+        output::line(format!("run {run}: cancel requested"));
+    }
+}
+
+/// Nobody works on the run: take it up only to end it.
+fn as_owner(global: &Global, run: RunId, reason: &str) -> Result<(), Failure> {
+    let (node, _) = session::start(global, Adopt::Runs(vec![run]))?;
+    let (watcher, events) = channel();
+    node.watch(run, watcher);
+    node.cancel(run, reason).map_err(|error| unanswered(&error))?;
+    follow::to_the_end(&node, run, &events, Progress::Quiet)?;
+    node.stop().map_err(|error| Failure::new(Exit::Failure, "the journal failed").because(error))
+}

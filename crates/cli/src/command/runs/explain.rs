@@ -1,0 +1,34 @@
+//! `palisade runs explain`: why unfinished steps wait, from the code that makes them wait.
+
+use crate::arguments::Global;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{self, Table};
+use crate::session;
+
+pub(super) fn run(global: &Global, run: Option<&str>) -> Result<Exit, Failure> {
+    let (history, _) = session::history(global)?;
+    let id = session::run(&history, run)?;
+    let told = history.run(id).map_err(|error| session::history_failure(&error))?;
+    let Some(explanation) = told.explain(runner::now()) else {
+        return Err(Failure::new(Exit::Failure, format!("run `{id}` cannot be explained")));
+    };
+    if global.json {
+        output::json(&explanation);
+        return Ok(Exit::Ok);
+    }
+    output::line(format!("run {id} is {}", explanation.state.name()));
+    if let Some(failure) = &explanation.failure {
+        output::line(format!("because {}", output::printable(failure)));
+    }
+    if explanation.steps.is_empty() {
+        output::line("no step waits");
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["step", "why", "last"]);
+    for step in &explanation.steps {
+        table.row([step.step.to_string(), step.line.clone(), output::printable(step.last.as_deref().unwrap_or_default())]);
+    }
+    output::line(table.render());
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,44 @@
+//! `palisade runs list`: the latest runs of the project.
+
+use runner::RunSummary;
+
+use crate::arguments::Global;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{self, Table, elapsed, instant};
+use crate::session;
+
+const STATES: [&str; 6] = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"];
+
+pub(super) fn run(global: &Global, limit: usize, state: Option<&str>) -> Result<Exit, Failure> {
+    if let Some(state) = state.filter(|state| !STATES.contains(state)) {
+        return Err(Failure::new(Exit::Usage, format!("`{state}` is not a state of a run"))
+            .fix(format!("one of {}", STATES.join(", "))));
+    }
+    let (history, _) = session::history(global)?;
+    let wanted = |run: &RunSummary| state.is_none_or(|state| run.state.name() == state);
+    let runs = history.runs(limit, wanted).map_err(|error| session::history_failure(&error))?;
+    if global.json {
+        output::json(&runs);
+        return Ok(Exit::Ok);
+    }
+    if runs.is_empty() {
+        output::talk("no runs");
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&["run", "workflow", "state", "submitted", "took", "steps", "failure"]);
+    for run in &runs {
+        let took = run.finished.map_or_else(String::new, |end| elapsed(end.0 - run.submitted.0));
+        table.row([
+            run.id.to_string(),
+            run.workflow.to_string(),
+            run.state.name().to_owned(),
+            instant(run.submitted.0),
+            took,
+            run.counts.total.to_string(),
+            output::printable(run.failure.as_deref().unwrap_or_default()),
+        ]);
+    }
+    output::line(table.render());
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,72 @@
+//! The settings there are: name, default, what values are allowed, what it is for.
+
+/// What values a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Domain {
+    /// A whole number in this range.
+    Whole(u64, u64),
+    /// A path; relative ones start at the project folder.
+    Path,
+}
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// Dotted name: the path of keys in a file.
+    pub(crate) name: &'static str,
+    /// Default as text; `None` means not set.
+    pub(crate) default: Option<&'static str>,
+    /// Allowed values.
+    pub(crate) domain: Domain,
+    /// Whether only trusted sources may set it.
+    pub(crate) security: bool,
+    /// One sentence for people.
+    pub(crate) about: &'static str,
+}
+
+/// Every setting of this build, by name.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "engine.slots",
+        default: Some("4"),
+        domain: Domain::Whole(1, 1024),
+        security: false,
+        about: "how many steps run at the same time",
+    },
+    Key {
+        name: "policy.file",
+        default: None,
+        domain: Domain::Path,
+        security: true,
+        about: "the policy of every project; without it a project's `.palisade/policy.yaml` is used",
+    },
+    Key {
+        name: "state.folder",
+        default: None,
+        domain: Domain::Path,
+        security: false,
+        about: "where the journal and artifacts are kept; without it `.palisade` in the project",
+    },
+];
+
+impl Key {
+    /// The environment variable that sets it: `PALISADE_`, then the name with `__` for each dot.
+    pub(crate) fn variable(&self) -> String {
+        format!("PALISADE_{}", self.name.replace('.', "__").to_uppercase())
+    }
+
+    /// Whether `value` is allowed.
+    ///
+    /// # Errors
+    /// What is allowed instead.
+    pub(crate) fn check(&self, value: &str) -> Result<(), String> {
+        match self.domain {
+            Domain::Whole(least, most) => match value.parse::<u64>() {
+                Ok(number) if (least..=most).contains(&number) => Ok(()),
+                _ => Err(format!("`{value}` is not a whole number from {least} to {most}")),
+            },
+            Domain::Path if value.is_empty() => Err("an empty path".to_owned()),
+            Domain::Path => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What commands share before they do their own thing: configuration, project, policy, node, history.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+
+use runner::gate::Principal;
+use runner::history::{History, HistoryError};
+use runner::policy::{self, InForce, PolicyError};
+use runner::{Adopt, Doing, Event, Layout, Node, OpenError, Options, RunId, StartError};
+
+use crate::arguments::Global;
+use crate::configuration::{Configuration, Sources};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+/// The settings in force; values that were not taken are told.
+pub(crate) fn configuration(global: &Global) -> Result<Configuration, Failure> {
+    let mut sources = Sources::of_this_process(&global.project);
+    if let Some(slots) = global.slots {
+        sources.flags.push(("engine.slots", "slots", slots.to_string()));
+    }
+    if let Some(policy) = &global.policy {
+        // A path given on the command line starts where the command was typed.
+        let policy = std::path::absolute(policy).unwrap_or_else(|_| policy.clone());
+        sources.flags.push(("policy.file", "policy", policy.display().to_string()));
+    }
+    let configuration = Configuration::load(&sources)
+        .map_err(|error| Failure::of(Exit::Usage, &error).fix("`palisade help config` lists the settings"))?;
+    for ignored in &configuration.ignored {
+        output::talk(format!("warning: {ignored}"));
+    }
+    Ok(configuration)
+}
+
+/// The project and where its state is kept.
+pub(crate) fn layout(global: &Global, configuration: &Configuration) -> Result<Layout, Failure> {
+    let layout = Layout::of(&global.project)
+        .map_err(|error| Failure::of(Exit::NotFound, &error).fix("name the project folder with `--project DIR`"))?;
+    Ok(match configuration.get("state.folder") {
+        Some(folder) => {
+            let state = layout.project().join(folder);
+            layout.with_state(state)
+        }
+        None => layout,
+    })
+}
+
+/// The file of the policy in force; `None` when there is none.
+pub(crate) fn policy_file(layout: &Layout, configuration: &Configuration) -> Option<PathBuf> {
+    policy::chosen(layout, configuration.get("policy.file").map(Path::new))
+}
+
+/// The policy in force, its warnings told.
+pub(crate) fn policy(file: Option<&Path>) -> Result<InForce, Failure> {
+    let in_force = policy::load(file).map_err(|error| policy_failure(&error))?;
+    if let Some(source) = &in_force.source {
+        for warning in &in_force.warnings {
+            output::talk(warning.render(source).trim_end());
+        }
+    } else {
+        output::talk("warning: no policy; everything is denied (`palisade init` writes a starting policy)");
+    }
+    Ok(in_force)
+}
+
+/// A policy that cannot be used, with every finding.
+pub(crate) fn policy_failure(error: &PolicyError) -> Failure {
+    let missing = matches!(error, PolicyError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    let failure = Failure::of(if missing { Exit::NotFound } else { Exit::Usage }, error);
+    match error {
+        PolicyError::Invalid { text, findings } => {
+            failure.findings(findings.iter().map(|finding| finding.render(text)).collect())
+        }
+        _ => failure,
+    }
+}
+
+/// Everything a command that acts needs.
+pub(crate) fn start(global: &Global, adopt: Adopt) -> Result<(Node, Layout), Failure> {
+    start_watched(global, adopt, None)
+}
+
+/// As [`start`], with somebody who sees a run's events from the first on.
+pub(crate) fn start_watched(
+    global: &Global,
+    adopt: Adopt,
+    watcher: Option<(RunId, Sender<Event>)>,
+) -> Result<(Node, Layout), Failure> {
+    let configuration = configuration(global)?;
+    let layout = layout(global, &configuration)?;
+    let in_force = policy(policy_file(&layout, &configuration).as_deref())?;
+    let slots = configuration.get("engine.slots").and_then(|slots| slots.parse().ok()).unwrap_or(1);
+    let options = Options {
+        layout: layout.clone(),
+        principal: Principal::of_this_process(),
+        policy: (in_force.policy, in_force.source),
+        home: etcetera::home_dir().ok(),
+        slots,
+        doing: Doing::Really,
+        adopt,
+        watcher,
+    };
+    let node = Node::start(options).map_err(|error| start_failure(&error))?;
+    Ok((node, layout))
+}
+
+/// What happened so far in the project.
+pub(crate) fn history(global: &Global) -> Result<(History, Layout), Failure> {
+    let configuration = configuration(global)?;
+    let layout = layout(global, &configuration)?;
+    let history = History::open(&layout).map_err(|error| history_failure(&error))?;
+    Ok((history, layout))
+}
+
+/// The run a person means: an id, a unique beginning of one, or the latest.
+pub(crate) fn run(history: &History, written: Option<&str>) -> Result<RunId, Failure> {
+    history.find(written).map_err(|error| history_failure(&error))
+}
+
+fn start_failure(error: &StartError) -> Failure {
+    match error {
+        StartError::Journal(open) => open_failure(open),
+        StartError::History(inner) => history_failure(inner),
+        StartError::Layout(_) => Failure::of(Exit::Failure, error)
+            .fix("make the folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER"),
+        StartError::Run { .. } | StartError::Control(_) | StartError::System(_) => Failure::of(Exit::Failure, error),
+    }
+}
+
+/// A journal that cannot be opened.
+pub(crate) fn open_failure(error: &OpenError) -> Failure {
+    let exit = match error {
+        OpenError::Busy { .. } => Exit::Conflict,
+        OpenError::Missing { .. } => Exit::NotFound,
+        OpenError::BehindCheckpoint { .. } | OpenError::Corrupt { .. } => Exit::Verification,
+        _ => Exit::Failure,
+    };
+    let failure = Failure::of(exit, error);
+    match error.hint() {
+        Some(hint) => failure.fix(hint),
+        None => failure,
+    }
+}
+
+/// History that cannot be read.
+pub(crate) fn history_failure(error: &HistoryError) -> Failure {
+    match error {
+        HistoryError::Open(OpenError::Missing { .. }) => {
+            Failure::new(Exit::NotFound, "this project has no journal yet").fix("run a workflow first: `palisade run FILE`")
+        }
+        HistoryError::Open(open) => open_failure(open),
+        HistoryError::NoRun(_) => Failure::of(Exit::NotFound, error).fix("`palisade runs list` lists the runs"),
+        HistoryError::Ambiguous { .. } => Failure::of(Exit::Usage, error).fix("give more of the id"),
+        HistoryError::Read(_) | HistoryError::Broken { .. } => {
+            Failure::of(Exit::Failure, error).fix("`palisade audit verify` says which record is damaged")
+        }
+    }
+}
