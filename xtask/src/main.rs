@@ -1,0 +1,54 @@
+//! The project's own commands: `cargo xtask ci`, `test`, `tidy` and `soak`.
+//!
+//! It runs tools and checks rules. It is never a dependency of the product, and it knows
+//! nothing of workflows, policies or sandboxes beyond how to start their tests.
+//! One file per command; the rules themselves are one file each under `tidy/`.
+
+mod ci;
+mod graph;
+mod lexis;
+mod soak;
+mod stage;
+mod test;
+mod tidy;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask <command>
+
+  ci                 format, clippy, tidy, licences, documentation, tests: what a change must pass
+  test               set up and run every test, as this user and, as root, also as an ordinary one
+  tidy               the rules of the code base, nothing else
+  soak [--cycles N]  the long crash campaign of the simulator, in a release build
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = repository_root();
+    let result = match words.as_slice() {
+        ["ci"] => ci::run(&root),
+        ["test"] => test::run(&root),
+        ["tidy"] => tidy::run(&root),
+        ["soak", rest @ ..] => soak::run(&root, rest),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace: this package's parent, known since it was compiled.
+fn repository_root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_path_buf()
+}
