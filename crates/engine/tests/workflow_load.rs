@@ -263,6 +263,16 @@ fn lists_and_maps_are_counted() {
 }
 
 #[test]
+fn a_script_is_no_longer_than_the_system_takes() {
+    let document = |size: usize| {
+        let script = "x".repeat(size);
+        format!("version: 1\nname: w\nsteps:\n  - {{ name: a, shell: {script} }}\n")
+    };
+    assert_eq!(load(&document(128 * 1024 - 1)).workflow.steps.len(), 1);
+    assert_eq!(refused(&document(128 * 1024)), ["the script is longer than 128 KiB"]);
+}
+
+#[test]
 fn oversized_documents_are_refused_by_the_reader() {
     let large = format!("version: 1\nname: w # {}\n", "x".repeat(100_000_000));
     let found = refused(&large);

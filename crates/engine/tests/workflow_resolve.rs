@@ -149,7 +149,11 @@ fn what_cannot_be_a_call_is_an_error_of_its_field() {
     check_error("run: [ls, \"${{ inputs.zero }}\"]", "`run[1]` contains a zero byte");
     check_error("run: [ls]\nenv: { A: \"${{ inputs.zero }}\" }", "`env.A` contains a zero byte");
     check_error("run: [ls, \"${{ inputs.many }}\"]", "`run` is longer than a call may be");
-    check_error("run: [ls, \"${{ inputs.long }}\"]", "`run` is longer than a call may be");
+    check_error("run: [ls, \"${{ inputs.long }}\"]", "`run[1]` is longer than a call may be");
+    check_error(
+        "run: [ls]\nenv: { A: \"${{ inputs.long }}\" }",
+        "`env.A` is longer than a call may be",
+    );
     check_error(
         "run: [ls]\nmounts: [ { source: \"${{ inputs.empty }}\" } ]",
         "`mounts[0].source`: the path is empty",

@@ -11,7 +11,8 @@ use crate::layout::Layout;
 use crate::projection::{Fold, VIEWS};
 
 pub use journal::{
-    Checkpoint, BackupError, CheckpointError, Fault, RebuildError, Rebuilt, VerifyError, Filter, Order, Range, ReadError, Record, Subscription, Verification, Verified,
+    BackupError, Checkpoint, CheckpointError, Fault, Filter, Order, Range, ReadError, RebuildError,
+    Rebuilt, Record, Subscription, Verification, Verified, VerifyError,
 };
 
 /// Which part to verify, and against what.

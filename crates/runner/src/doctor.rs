@@ -63,16 +63,27 @@ pub fn isolation() -> Vec<Check> {
 fn tool(name: &str) -> Check {
     let found = Command::new(name).arg("--version").output();
     let version = found.ok().filter(|output| output.status.success());
-    let line = version.and_then(|output| String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned));
+    let line = version.and_then(|output| {
+        String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+    });
     let health = if line.is_some() { Health::Good } else { Health::Weak };
-    let fix = line.is_none().then(|| format!("install {name}, for example with the system's package manager"));
-    Check { name: name.to_owned(), health, detail: line.unwrap_or_else(|| "not found".to_owned()), fix }
+    let fix = line
+        .is_none()
+        .then(|| format!("install {name}, for example with the system's package manager"));
+    Check {
+        name: name.to_owned(),
+        health,
+        detail: line.unwrap_or_else(|| "not found".to_owned()),
+        fix,
+    }
 }
 
 fn policy_check(layout: &Layout, set: Option<&Path>) -> Check {
     let file = policy::chosen(layout, set);
     let (health, detail, fix) = match (policy::load(file.as_deref()), &file) {
-        (Ok(loaded), Some(path)) if loaded.warnings.is_empty() => (Health::Good, path.display().to_string(), None),
+        (Ok(loaded), Some(path)) if loaded.warnings.is_empty() => {
+            (Health::Good, path.display().to_string(), None)
+        }
         (Ok(loaded), Some(path)) => (
             Health::Weak,
             format!("{}: {} warnings", path.display(), loaded.warnings.len()),
@@ -83,7 +94,9 @@ fn policy_check(layout: &Layout, set: Option<&Path>) -> Check {
             "none; everything is denied".to_owned(),
             Some("palisade init writes a starting policy".to_owned()),
         ),
-        (Err(error), _) => (Health::Bad, error.to_string(), Some("palisade policy check".to_owned())),
+        (Err(error), _) => {
+            (Health::Bad, error.to_string(), Some("palisade policy check".to_owned()))
+        }
     };
     Check { name: "policy".to_owned(), health, detail, fix }
 }
@@ -96,7 +109,9 @@ fn journal_check(layout: &Layout) -> Option<Check> {
     }
     let scope = audit::Scope { range: audit::Range::Tail(LATEST), checkpoints: Vec::new() };
     let (health, detail, fix) = match audit::verify(layout, scope) {
-        Ok(verified) => (Health::Good, format!("{} latest records verified", verified.records), None),
+        Ok(verified) => {
+            (Health::Good, format!("{} latest records verified", verified.records), None)
+        }
         Err(error) => (Health::Bad, error.to_string(), Some("palisade audit verify".to_owned())),
     };
     Some(Check { name: "journal".to_owned(), health, detail, fix })

@@ -26,8 +26,8 @@ pub mod workflow;
 pub use clock::now;
 pub use engine::policy::document;
 pub use engine::run::{
-    ArtifactRef, Completion, Digest, Ended, Event, Explanation, Fact, Guard, Micros, Outcome, RunId, RunState,
-    RunSummary, RunView, StepState, StepView, StoppedBy,
+    ArtifactRef, Completion, Digest, Ended, Event, Explanation, Fact, Guard, Micros, Outcome,
+    RunId, RunState, RunSummary, RunView, StepState, StepView, StoppedBy,
 };
 pub use journal::{ArtifactError, ArtifactStore, OpenError, Reader};
 

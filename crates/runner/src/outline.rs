@@ -36,8 +36,11 @@ impl Outline {
         for index in workflow.graph().order().iter().copied() {
             let Some(step) = workflow.steps.get(index.get()) else { continue };
             let needs: Vec<String> = step.needs.iter().filter_map(|need| name(*need)).collect();
-            let deepest =
-                steps.iter().filter(|known| needs.contains(&known.name)).map(|known| known.depth + 1).max();
+            let deepest = steps
+                .iter()
+                .filter(|known| needs.contains(&known.name))
+                .map(|known| known.depth + 1)
+                .max();
             steps.push(OutlineStep {
                 name: step.name.clone(),
                 needs,

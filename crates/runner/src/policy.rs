@@ -83,9 +83,11 @@ pub fn load(path: Option<&Path>) -> Result<InForce, PolicyError> {
     };
     let source = read(path)?;
     match Policy::load(&source, &catalogue) {
-        Ok(loaded) => {
-            Ok(InForce { policy: Arc::new(loaded.policy), source: Some(source), warnings: loaded.warnings })
-        }
+        Ok(loaded) => Ok(InForce {
+            policy: Arc::new(loaded.policy),
+            source: Some(source),
+            warnings: loaded.warnings,
+        }),
         Err(findings) => Err(PolicyError::Invalid { text: source, findings }),
     }
 }
@@ -98,13 +100,14 @@ fn read(path: &Path) -> Result<Source, PolicyError> {
     if bytes.len() as u64 > POLICY_BYTES {
         return Err(PolicyError::TooLong { path: path.to_path_buf() });
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, "not UTF-8 text")))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        failed(std::io::Error::new(std::io::ErrorKind::InvalidData, "not UTF-8 text"))
+    })?;
     Ok(Source { name: path.display().to_string(), text })
 }
 
 /// Runs the tests a policy carries; those marked strict are held to the schemas of the registered tools.
 #[must_use]
 pub fn test(policy: &Policy) -> Vec<TestResult> {
-    policy.run_tests(|tool, arguments| gate::fits(tool, arguments))
+    policy.run_tests(gate::fits)
 }

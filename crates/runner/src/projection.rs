@@ -62,8 +62,12 @@ pub fn after(state: &State, event: &Event) -> Vec<Change> {
                 changes.push(Change { view: RUN_KEY, key: row, value: Some(key()) });
             }
         }
-        Fact::RunRetried { .. } => changes.push(Change { view: OPEN_RUN, key: key(), value: Some(Vec::new()) }),
-        Fact::RunFinished { .. } => changes.push(Change { view: OPEN_RUN, key: key(), value: None }),
+        Fact::RunRetried { .. } => {
+            changes.push(Change { view: OPEN_RUN, key: key(), value: Some(Vec::new()) })
+        }
+        Fact::RunFinished { .. } => {
+            changes.push(Change { view: OPEN_RUN, key: key(), value: None })
+        }
         Fact::RunStarted | Fact::RunRecovered { .. } | Fact::RunCancelRequested { .. } => {}
         // Steps are read from the run's own records; the summary tells of the run only when it changes as a whole.
         _ => return changes,
@@ -81,7 +85,11 @@ pub fn key_row(principal: &str, key: &str) -> Vec<u8> {
 
 /// The row of a document.
 pub(crate) fn document_row(view: &'static str, document: &Document) -> Change {
-    Change { view, key: document.digest.0.to_vec(), value: Some(document.text.clone().into_bytes()) }
+    Change {
+        view,
+        key: document.digest.0.to_vec(),
+        value: Some(document.text.clone().into_bytes()),
+    }
 }
 
 /// Folds records into rows, one by one, as `journal rebuild` wants it. Keeps every run in memory, about 1 KiB each,

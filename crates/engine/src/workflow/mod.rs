@@ -27,7 +27,8 @@ pub use load::{
 pub use output::{Extent, MAX_OUTPUT_BYTES, OutputError, Written, collect};
 pub use path::PathError;
 pub use resolve::{
-    Call, MAX_ARGUMENTS, MAX_CALL_BYTES, RUN_TOOL, ResolveError, ResolvedMount, SHELL_TOOL, resolve,
+    Call, MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, MAX_CALL_BYTES, RUN_TOOL, ResolveError, ResolvedMount,
+    SHELL_TOOL, resolve,
 };
 pub use step::{
     Access, Action, Condition, Driver, Limits, Mount, OutputSource, Phase, Profile, Retry,

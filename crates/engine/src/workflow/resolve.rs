@@ -19,6 +19,9 @@ pub const SHELL_TOOL: &str = "exec.shell";
 /// The longest argument list, environment or text of a call, in bytes; more is an error of the
 /// step. The kernel's own bound is near (a quarter of the stack limit).
 pub const MAX_CALL_BYTES: usize = 1024 * 1024;
+/// The longest single argument, script or `NAME=value`, in bytes: Linux takes no longer one
+/// (MAX_ARG_STRLEN, 32 pages with the final zero). More is an error of the step.
+pub const MAX_ARGUMENT_BYTES: usize = 128 * 1024 - 1;
 /// The most arguments of one program, after lists are spread.
 pub const MAX_ARGUMENTS: usize = 1024;
 
@@ -84,7 +87,7 @@ pub enum ResolveError {
         /// What is wrong with it.
         problem: PathError,
     },
-    /// The call is longer than [`MAX_CALL_BYTES`] or has more than [`MAX_ARGUMENTS`] arguments.
+    /// More than [`MAX_CALL_BYTES`], [`MAX_ARGUMENT_BYTES`] or [`MAX_ARGUMENTS`].
     #[error("`{field}` is longer than a call may be")]
     TooLong {
         /// The field of the step.
@@ -181,9 +184,8 @@ impl Filler<'_> {
         template.text(self.scope).map_err(|fault| expression(field, template, fault))
     }
 
-    /// A text that is handed to the system, where a zero byte would end it early.
     fn system_text(&self, field: &str, template: &Template) -> Result<String, ResolveError> {
-        no_zero(field, self.text(field, template)?)
+        system_text(field, self.text(field, template)?)
     }
 
     fn arguments(&self, items: &[Template]) -> Result<Vec<String>, ResolveError> {
@@ -193,10 +195,10 @@ impl Filler<'_> {
             match template.value(self.scope) {
                 Ok(Value::Array(items)) if template.expression().is_some() && place > 0 => {
                     for item in items {
-                        argv.push(no_zero(&field, argument(&field, template, item)?)?);
+                        argv.push(system_text(&field, argument(&field, template, item)?)?);
                     }
                 }
-                Ok(value) => argv.push(no_zero(&field, argument(&field, template, value)?)?),
+                Ok(value) => argv.push(system_text(&field, argument(&field, template, value)?)?),
                 Err(fault) => return Err(expression(&field, template, fault)),
             }
         }
@@ -216,7 +218,11 @@ impl Filler<'_> {
     ) -> Result<Vec<(String, String)>, ResolveError> {
         let mut filled = Vec::with_capacity(env.len());
         for (name, template) in env {
-            let value = self.system_text(&format!("env.{name}"), template)?;
+            let field = format!("env.{name}");
+            let value = self.system_text(&field, template)?;
+            if name.len() + 1 + value.len() > MAX_ARGUMENT_BYTES {
+                return Err(ResolveError::TooLong { field });
+            }
             filled.push((name.clone(), value));
         }
         let size: usize = filled.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
@@ -281,9 +287,14 @@ fn expression(field: &str, template: &Template, fault: Fault) -> ResolveError {
     ResolveError::Expression { field, template, fault }
 }
 
-fn no_zero(field: &str, text: String) -> Result<String, ResolveError> {
+/// A text that is handed to the system: a zero byte would end it early, and it takes no longer
+/// one.
+fn system_text(field: &str, text: String) -> Result<String, ResolveError> {
     if text.contains('\0') {
         return Err(ResolveError::Nul { field: field.to_owned() });
+    }
+    if text.len() > MAX_ARGUMENT_BYTES {
+        return Err(ResolveError::TooLong { field: field.to_owned() });
     }
     Ok(text)
 }

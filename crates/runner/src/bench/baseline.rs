@@ -31,8 +31,9 @@ pub(super) fn exec() -> Result<(), BenchError> {
 
 /// `bwrap` with every namespace and the whole root read-only, or `None` where it is not installed.
 pub(super) fn bwrap() -> Option<impl FnMut() -> Result<(), BenchError>> {
-    let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("bwrap").is_file()));
+    let found = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join("bwrap").is_file())
+    });
     found.then_some(|| {
         let mut command = Command::new("bwrap");
         command.args(["--unshare-all", "--ro-bind", "/", "/", NOTHING]);

@@ -24,7 +24,8 @@ const PASSES: usize = 5;
 pub(super) fn measure(folder: &Path) -> Measured {
     let failed = |error: &dyn std::fmt::Display| BenchError::new("the journal", error);
     let path = folder.join("journal.db");
-    let journal = Journal::open(journal::Options::new(&path, &[])).map_err(|error| failed(&error))?;
+    let journal =
+        Journal::open(journal::Options::new(&path, &[])).map_err(|error| failed(&error))?;
     let journal = Arc::new(journal);
     let took = grouped(&journal)?;
     let (single, bare) = single(&journal, folder)?;
@@ -41,12 +42,26 @@ pub(super) fn measure(folder: &Path) -> Measured {
         metric("journal_events_per_s", per_second(RECORDS, took), "1/s"),
         metric("journal_append_p50_us", single.percentile(0.5), "us"),
         metric("journal_fdatasync_p50_us", bare.percentile(0.5), "us"),
-        metric("journal_append_over_fdatasync", single.percentile(0.5) / bare.percentile(0.5), "ratio"),
+        metric(
+            "journal_append_over_fdatasync",
+            single.percentile(0.5) / bare.percentile(0.5),
+            "ratio",
+        ),
         metric("journal_verify_events_per_s_core", verified, "1/s"),
     ];
     let notes = vec![
-        note("append", format!("{RECORDS} records of about 300 bytes, {PER_OPERATION} an operation, every group flushed before it is acknowledged; {flushes} flushes in all")),
-        note("single append", format!("{SINGLES} operations of one record, each waited for, in turn with write and fdatasync of 4 KiB")),
+        note(
+            "append",
+            format!(
+                "{RECORDS} records of about 300 bytes, {PER_OPERATION} an operation, every group flushed before it is acknowledged; {flushes} flushes in all"
+            ),
+        ),
+        note(
+            "single append",
+            format!(
+                "{SINGLES} operations of one record, each waited for, in turn with write and fdatasync of 4 KiB"
+            ),
+        ),
         note("verify", format!("every record, one thread, from page cache, median of {PASSES}")),
     ];
     Ok(("journal", notes, metrics))
@@ -56,7 +71,8 @@ fn operation(records: usize, number: usize) -> Operation {
     let drafts = (0..records)
         .map(|index| {
             let text = "x".repeat(120);
-            let body = json!({ "type": "bench.event", "number": number, "index": index, "text": text });
+            let body =
+                json!({ "type": "bench.event", "number": number, "index": index, "text": text });
             record::node_draft("bench.event", &body, clock::now())
         })
         .collect();
@@ -81,14 +97,20 @@ fn grouped(journal: &Journal) -> Result<Duration, BenchError> {
 }
 
 /// Single appends and bare flushes, in turn, so that both see the same disk.
-fn single(journal: &Journal, folder: &Path) -> Result<(sample::Sample, sample::Sample), BenchError> {
+fn single(
+    journal: &Journal,
+    folder: &Path,
+) -> Result<(sample::Sample, sample::Sample), BenchError> {
     const TURNS: usize = 8;
     let (mut ours, mut bare) = (sample::Sample::default(), sample::Sample::default());
     for turn in 0..TURNS {
         let mut number = turn * SINGLES;
         let appended = sample::Sample::of(4, SINGLES / TURNS, || {
             number += 1;
-            journal.commit(operation(1, number)).map(drop).map_err(|error| BenchError::new("appending", error))
+            journal
+                .commit(operation(1, number))
+                .map(drop)
+                .map_err(|error| BenchError::new("appending", error))
         })?;
         ours.merge(appended);
         bare.merge(baseline::fdatasync(folder, SINGLES / TURNS)?);

@@ -68,7 +68,8 @@ impl BenchError {
 /// When the machine lacks something the bench needs; no figure is made up.
 pub fn run(bench: Bench, scratch: &std::path::Path) -> Result<Report, BenchError> {
     let folder = scratch.join(format!("bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(|error| BenchError::new("making a scratch folder", error))?;
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| BenchError::new("making a scratch folder", error))?;
     let measured = match bench {
         Bench::Journal => journal::measure(&folder),
         Bench::Policy => policy::measure(),

@@ -29,13 +29,27 @@ pub(super) fn measure() -> Measured {
     let metrics = vec![
         metric("policy_decision_p50_us", decide.percentile(0.5) / per_batch(), "us"),
         metric("policy_decision_p99_us", decide.percentile(0.99) / per_batch(), "us"),
-        metric("policy_decision_10000_rules_p50_us", decide_large.percentile(0.5) / per_batch(), "us"),
+        metric(
+            "policy_decision_10000_rules_p50_us",
+            decide_large.percentile(0.5) / per_batch(),
+            "us",
+        ),
         metric("policy_load_1000_rules_ms", load_ms, "ms"),
         metric("gate_read_p50_us", read.percentile(0.5), "us"),
     ];
     let notes = vec![
-        note("decision", format!("{RULES} rules over {TOOLS} tools with path globs and argument conditions, arguments read from JSON, mean of {BATCH} calls a sample, {BATCHES} samples")),
-        note("gate read", format!("{READS} times limit, validate, decide and `fs.read` of one small file; the record is not part of it")),
+        note(
+            "decision",
+            format!(
+                "{RULES} rules over {TOOLS} tools with path globs and argument conditions, arguments read from JSON, mean of {BATCH} calls a sample, {BATCHES} samples"
+            ),
+        ),
+        note(
+            "gate read",
+            format!(
+                "{READS} times limit, validate, decide and `fs.read` of one small file; the record is not part of it"
+            ),
+        ),
     ];
     Ok(("policy", notes, metrics))
 }
@@ -53,7 +67,9 @@ fn decisions(rules: usize) -> Result<(sample::Sample, f64), BenchError> {
     let source = Source { name: "bench.yaml".to_owned(), text: rule_file(rules) };
     let (loaded, took) = sample::time(|| Policy::load(&source, &catalogue));
     let policy = loaded
-        .map_err(|findings| failed(&findings.first().map_or_else(String::new, ToString::to_string)))?
+        .map_err(|findings| {
+            failed(&findings.first().map_or_else(String::new, ToString::to_string))
+        })?
         .policy;
     let principal = Principal::recorded("user:bench");
     let calls: Vec<(String, Value)> = (0..BATCH).map(call).collect();
@@ -111,14 +127,21 @@ fn read_through_gate() -> Result<sample::Sample, BenchError> {
     };
     let catalogue = gate::catalogue().map_err(|error| failed(&error))?;
     let policy = Policy::load(&source, &catalogue)
-        .map_err(|findings| failed(&findings.first().map_or_else(String::new, ToString::to_string)))?
+        .map_err(|findings| {
+            failed(&findings.first().map_or_else(String::new, ToString::to_string))
+        })?
         .policy;
-    let gate = Gate::new(folder.clone(), None, Arc::new(policy), catalogue).map_err(|error| failed(&error))?;
+    let gate = Gate::new(folder.clone(), None, Arc::new(policy), catalogue)
+        .map_err(|error| failed(&error))?;
     let principal = Principal::recorded("user:bench");
     let sample = sample::Sample::of(100, READS, || {
-        let asked = Asked { tool: tool::FS_READ.to_owned(), arguments: json!({ "path": "file.txt" }) };
-        let admitted = gate.admit(&principal, asked).map_err(|refused| failed(&format!("{refused:?}")))?;
-        fast::call(&folder, &admitted.tool, &admitted.arguments).map(drop).map_err(|error| failed(&error))
+        let asked =
+            Asked { tool: tool::FS_READ.to_owned(), arguments: json!({ "path": "file.txt" }) };
+        let admitted =
+            gate.admit(&principal, asked).map_err(|refused| failed(&format!("{refused:?}")))?;
+        fast::call(&folder, &admitted.tool, &admitted.arguments)
+            .map(drop)
+            .map_err(|error| failed(&error))
     });
     drop(std::fs::remove_dir_all(&folder));
     sample

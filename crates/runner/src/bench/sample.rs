@@ -53,7 +53,12 @@ impl Sample {
 /// The value that this share of `values` does not exceed (nearest rank); 0 for none.
 pub(super) fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank among few values")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank among few values"
+    )]
     let rank = (share * values.len() as f64).ceil().max(1.0) as usize - 1;
     values.get(rank).copied().unwrap_or(0.0)
 }

@@ -29,13 +29,26 @@ pub(super) fn measure(folder: &Path) -> Measured {
         metric("exec_p50_ms", millis(&bare, 0.5), "ms"),
     ];
     let mut notes = vec![
-        note("sandbox", format!("{STARTS} starts of {} from launch to outcome, every layer and the self-probe, in {ROUNDS} rounds", baseline::NOTHING)),
+        note(
+            "sandbox",
+            format!(
+                "{STARTS} starts of {} from launch to outcome, every layer and the self-probe, in {ROUNDS} rounds",
+                baseline::NOTHING
+            ),
+        ),
         note("exec", "the same program started bare"),
     ];
     if bwrap.is_some() {
         metrics.push(metric("bwrap_p50_ms", millis(&other, 0.5), "ms"));
-        metrics.push(metric("sandbox_cold_over_bwrap", millis(&ours, 0.5) / millis(&other, 0.5), "ratio"));
-        notes.push(note("bwrap", "bwrap --unshare-all --ro-bind / / with the same program, in the same rounds"));
+        metrics.push(metric(
+            "sandbox_cold_over_bwrap",
+            millis(&ours, 0.5) / millis(&other, 0.5),
+            "ratio",
+        ));
+        notes.push(note(
+            "bwrap",
+            "bwrap --unshare-all --ro-bind / / with the same program, in the same rounds",
+        ));
     } else {
         notes.push(note("bwrap", "not installed, so `sandbox_cold_over_bwrap` was not measured"));
     }

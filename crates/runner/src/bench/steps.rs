@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use engine::policy::document::Source;
 use engine::policy::Policy;
+use engine::policy::document::Source;
 use engine::run::{
-    Command, Completion, Ended, Event, Grant, Micros, Plan, RunId, State, Submission as Submitted, Work, decide,
+    Command, Completion, Ended, Event, Grant, Micros, Plan, RunId, State, Submission as Submitted,
+    Work, decide,
 };
 use engine::workflow::Workflow;
 use serde_json::Value;
@@ -54,9 +55,24 @@ pub(super) fn measure(folder: &Path) -> Measured {
         metric("claim_cost_1e6_over_1e3", long / short, "ratio"),
     ];
     let notes = vec![
-        note("steps", format!("{RUNS} runs of {STEPS} independent steps at 24 and at 256 slots; each step is decided by policy, its start durable before it begins and its end durable before it counts")),
-        note("run", format!("{SINGLES} runs of one step, one after the other, from submission to the durable end as a watcher sees it")),
-        note("claim", format!("next, start and finish on the engine's state with 10^3 and 10^6 one-step runs queued, mean of {CLAIMS} a sample, median of {CLAIM_BATCHES}")),
+        note(
+            "steps",
+            format!(
+                "{RUNS} runs of {STEPS} independent steps at 24 and at 256 slots; each step is decided by policy, its start durable before it begins and its end durable before it counts"
+            ),
+        ),
+        note(
+            "run",
+            format!(
+                "{SINGLES} runs of one step, one after the other, from submission to the durable end as a watcher sees it"
+            ),
+        ),
+        note(
+            "claim",
+            format!(
+                "next, start and finish on the engine's state with 10^3 and 10^6 one-step runs queued, mean of {CLAIMS} a sample, median of {CLAIM_BATCHES}"
+            ),
+        ),
     ];
     Ok(("steps", notes, metrics))
 }
@@ -100,11 +116,13 @@ fn finish(node: &Node, workflow: &Arc<Workflow>, runs: usize) -> Result<(), Benc
             inputs: Value::Null,
             key: None,
         };
-        node.submit(submission, Some(watcher.clone())).map_err(|error| BenchError::new("submitting", error))?;
+        node.submit(submission, Some(watcher.clone()))
+            .map_err(|error| BenchError::new("submitting", error))?;
     }
     let mut left = runs;
     while left > 0 {
-        let event: Event = events.recv_timeout(PATIENCE).map_err(|error| BenchError::new("a run", error))?;
+        let event: Event =
+            events.recv_timeout(PATIENCE).map_err(|error| BenchError::new("a run", error))?;
         left -= usize::from(owner::ends_run(&event));
     }
     Ok(())
@@ -116,7 +134,9 @@ fn node(folder: &Path, slots: u32) -> Result<Node, BenchError> {
     let catalogue = gate::catalogue().map_err(|error| failed(&error))?;
     let source = Source { name: "bench.yaml".to_owned(), text: POLICY.to_owned() };
     let policy = Policy::load(&source, &catalogue)
-        .map_err(|findings| failed(&findings.first().map_or_else(String::new, ToString::to_string)))?
+        .map_err(|findings| {
+            failed(&findings.first().map_or_else(String::new, ToString::to_string))
+        })?
         .policy;
     let options = Options {
         layout: Layout::of(folder).map_err(|error| failed(&error))?,
@@ -138,7 +158,10 @@ fn steps(count: usize) -> Result<Arc<Workflow>, BenchError> {
     }
     let source = Source { name: "bench.yaml".to_owned(), text };
     let loaded = workflow::load(&source).map_err(|findings| {
-        BenchError::new("the workflow", findings.first().map_or_else(String::new, ToString::to_string))
+        BenchError::new(
+            "the workflow",
+            findings.first().map_or_else(String::new, ToString::to_string),
+        )
     })?;
     Ok(Arc::new(loaded.workflow))
 }
@@ -173,7 +196,8 @@ fn claims(queued: usize) -> Result<f64, BenchError> {
     let mut batches = Vec::new();
     let rounds = CLAIM_BATCHES.min(queued / CLAIMS / 2);
     for _ in 0..rounds {
-        let (result, took) = sample::time(|| (0..CLAIMS).try_for_each(|_| claim(&mut state, &grant, &done)));
+        let (result, took) =
+            sample::time(|| (0..CLAIMS).try_for_each(|_| claim(&mut state, &grant, &done)));
         result?;
         #[expect(clippy::cast_precision_loss, reason = "a small constant")]
         batches.push(took.as_secs_f64() * 1e6 / CLAIMS as f64);

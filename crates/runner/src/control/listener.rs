@@ -46,7 +46,9 @@ impl Listener {
     ) -> Result<Self, ListenError> {
         let failed = |source| ListenError { path: path.clone(), source };
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
             _ => {}
         }
         let listener = UnixListener::bind(&path).map_err(failed)?;
@@ -97,7 +99,8 @@ fn converse(mut stream: UnixStream, serve: &impl Fn(u32, Request) -> Answer) {
     if peer != rustix::process::geteuid().as_raw() && peer != 0 {
         return;
     }
-    let timed = stream.set_read_timeout(Some(PEER_WAIT)).and(stream.set_write_timeout(Some(PEER_WAIT)));
+    let timed =
+        stream.set_read_timeout(Some(PEER_WAIT)).and(stream.set_write_timeout(Some(PEER_WAIT)));
     if timed.is_err() {
         return;
     }
@@ -119,7 +122,11 @@ mod tests {
         let request = Request::Cancel { run: "run_1".to_owned(), reason: "because".to_owned() };
         let expected = request.clone();
         let listener = Listener::open(path.clone(), move |_, request| {
-            if request == expected { Answer::Done } else { Answer::Refused { reason: "other".to_owned() } }
+            if request == expected {
+                Answer::Done
+            } else {
+                Answer::Refused { reason: "other".to_owned() }
+            }
         })
         .unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -9,7 +9,7 @@ mod frame;
 mod listener;
 
 pub use client::{ControlError, ask};
-pub use listener::{Listener, ListenError};
+pub use listener::{ListenError, Listener};
 
 use serde::{Deserialize, Serialize};
 

@@ -50,15 +50,22 @@ fn completion(real: &Real, program: &Program, outcome: Outcome) -> Completion {
     result.stderr = stream(&outcome.stderr);
     match artifact::keep(&real.artifacts, &outcome.artifacts) {
         Ok(kept) => result.artifacts = kept,
-        Err((path, error)) => return broken(result, format!("artifact `{path}` is not kept: {error}")),
+        Err((path, error)) => {
+            return broken(result, format!("artifact `{path}` is not kept: {error}"));
+        }
     }
     if let (Some(first), None) = (outcome.skipped.first(), &result.message) {
         let count = outcome.skipped.len();
-        result.message = Some(format!("{count} artifacts not kept, `{}` among them: {:?}", first.path, first.reason).into());
+        result.message = Some(
+            format!("{count} artifacts not kept, `{}` among them: {:?}", first.path, first.reason)
+                .into(),
+        );
     }
     match collect(&program.outputs, written(&outcome.stdout), written(&outcome.stderr)) {
         Ok(outputs) => result.outputs = outputs,
-        Err(error) if result.outcome == Ended::Succeeded => return broken(result, error.to_string()),
+        Err(error) if result.outcome == Ended::Succeeded => {
+            return broken(result, error.to_string());
+        }
         // A program that failed owes no outputs.
         Err(_) => {}
     }

@@ -62,17 +62,29 @@ pub(super) struct Log<'a> {
     run: RunId,
     step: String,
     attempt: u32,
-    held: [Vec<u8>; 2],
+    /// The beginnings of characters that are not complete yet.
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
 }
 
 impl<'a> Log<'a> {
     pub(super) fn new(journal: &'a Journal, run: RunId, step: &str, attempt: u32) -> Self {
-        Self { journal, run, step: step.to_owned(), attempt, held: [Vec::new(), Vec::new()] }
+        Self {
+            journal,
+            run,
+            step: step.to_owned(),
+            attempt,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        }
     }
 
     /// Takes what was just read; whole pieces go out at once, a character split at the end waits for its rest.
     pub(super) fn take(&mut self, stream: Stream, bytes: &[u8], now: Micros) {
-        let held = &mut self.held[usize::from(stream == Stream::Stderr)];
+        let held = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
         held.extend_from_slice(bytes);
         let whole = held.len() - split_character(held);
         let rest = held.split_off(whole);
@@ -84,11 +96,12 @@ impl<'a> Log<'a> {
 
     /// Writes what still waits.
     pub(super) fn finish(&mut self, now: Micros) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let rest = std::mem::take(&mut self.held[usize::from(stream == Stream::Stderr)]);
-            if !rest.is_empty() {
-                self.write(stream, &rest, now);
-            }
+        let rests = [
+            (Stream::Stdout, std::mem::take(&mut self.stdout)),
+            (Stream::Stderr, std::mem::take(&mut self.stderr)),
+        ];
+        for (stream, rest) in rests.iter().filter(|(_, rest)| !rest.is_empty()) {
+            self.write(*stream, rest, now);
         }
     }
 
@@ -99,7 +112,11 @@ impl<'a> Log<'a> {
         };
         let piece = Piece { step: self.step.clone(), attempt: self.attempt, stream, text, hex };
         let draft: Draft = record::draft(self.run, LOG_KIND, &piece, now);
-        self.journal.submit(Operation { log: log(), drafts: vec![draft], changes: Vec::new() }, Lane::Low, |_| {});
+        self.journal.submit(
+            Operation { log: log(), drafts: vec![draft], changes: Vec::new() },
+            Lane::Low,
+            |_| {},
+        );
     }
 }
 
@@ -121,8 +138,15 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.chars().filter_map(|digit| digit.to_digit(16)).filter_map(|d| u8::try_from(d).ok()).collect();
-    digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|digit| digit.to_digit(16))
+        .filter_map(|d| u8::try_from(d).ok())
+        .collect();
+    digits
+        .chunks_exact(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+        .collect()
 }
 
 #[cfg(test)]
@@ -143,7 +167,8 @@ mod tests {
         for bytes in [b"text".to_vec(), vec![0xff, 0x00, 0x10]] {
             let text = String::from_utf8(bytes.clone()).ok();
             let hex = text.is_none().then(|| hex(&bytes));
-            let piece = Piece { step: "s".to_owned(), attempt: 1, stream: Stream::Stdout, text, hex };
+            let piece =
+                Piece { step: "s".to_owned(), attempt: 1, stream: Stream::Stdout, text, hex };
             assert_eq!(piece.bytes(), bytes);
         }
     }

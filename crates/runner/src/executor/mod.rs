@@ -143,15 +143,17 @@ impl Executor {
                 for job in jobs {
                     let (real, report) = (Arc::clone(real), report.clone());
                     let lost = report::lost(&job);
-                    let spawned = std::thread::Builder::new()
-                        .name(format!("step {}", job.name))
-                        .spawn({
+                    let spawned =
+                        std::thread::Builder::new().name(format!("step {}", job.name)).spawn({
                             let report = report.clone();
                             move || report(vec![carry_out(&real, job)])
                         });
                     if let Err(error) = spawned {
                         report(vec![Report {
-                            result: Completion::failed(Failure::Sandbox, format!("no thread for the step: {error}")),
+                            result: Completion::failed(
+                                Failure::Sandbox,
+                                format!("no thread for the step: {error}"),
+                            ),
                             ..lost
                         }]);
                     }

@@ -41,12 +41,17 @@ pub(super) fn tool_failed(error: &FastError) -> Completion {
         name: "project root".into(),
         detail: error.to_string().into(),
     });
-    Completion { retryable: false, stopped_by, ..Completion::failed(Failure::Tool, error.to_string()) }
+    Completion {
+        retryable: false,
+        stopped_by,
+        ..Completion::failed(Failure::Tool, error.to_string())
+    }
 }
 
 /// A sandbox that could not be built; the program did not start.
 pub(super) fn not_launched(error: &LaunchError) -> Completion {
-    let missing = matches!(error, LaunchError::ProgramMissing { .. } | LaunchError::ProgramRefused { .. });
+    let missing =
+        matches!(error, LaunchError::ProgramMissing { .. } | LaunchError::ProgramRefused { .. });
     let failure = if missing { Failure::NotFound } else { Failure::Sandbox };
     let mut message = error.to_string();
     let mut cause = std::error::Error::source(error);

@@ -85,7 +85,8 @@ impl Gate {
         let schemas = catalogue
             .tools()
             .map(|tool| {
-                let schema = InputSchema::of(&tool.schema).map_err(|error| format!("{}: {error}", tool.name))?;
+                let schema = InputSchema::of(&tool.schema)
+                    .map_err(|error| format!("{}: {error}", tool.name))?;
                 Ok((tool.name.clone(), schema))
             })
             .collect::<Result<_, String>>()?;
@@ -133,16 +134,20 @@ impl Gate {
     }
 
     fn validate(&self, asked: &Asked) -> Result<Value, Refused> {
-        let schema = self.schemas.iter().find(|(name, _)| *name == asked.tool).map(|(_, schema)| schema);
+        let schema =
+            self.schemas.iter().find(|(name, _)| *name == asked.tool).map(|(_, schema)| schema);
         let mut arguments = match schema {
             Some(schema) => schema.check(&asked.arguments).map_err(|errors| invalid(&errors))?,
             None => asked.arguments.clone(),
         };
         if let Some(slot) = arguments.get_mut("path") {
             let written = slot.as_str().unwrap_or_default();
-            *slot = Value::String(path::beneath(&self.project, written).map_err(|error| outside(&error))?);
+            *slot = Value::String(
+                path::beneath(&self.project, written).map_err(|error| outside(&error))?,
+            );
         }
-        for mount in arguments.get_mut("mounts").and_then(Value::as_array_mut).into_iter().flatten() {
+        for mount in arguments.get_mut("mounts").and_then(Value::as_array_mut).into_iter().flatten()
+        {
             self.mount(mount)?;
         }
         Ok(arguments)
@@ -162,7 +167,9 @@ impl Gate {
                 *slot = Value::String(source.shown);
             }
             // What is not there may still be forbidden: policy sees the path as far as it can be told.
-            Err(PathError::Source { .. }) => *slot = Value::String(path::told(self.home.as_deref(), &written)),
+            Err(PathError::Source { .. }) => {
+                *slot = Value::String(path::told(self.home.as_deref(), &written))
+            }
             Err(error) => return Err(Refused::Invalid(error.to_string())),
         }
         Ok(())
@@ -202,7 +209,12 @@ pub(crate) fn fits(tool: &engine::policy::Tool, arguments: &Value) -> Result<(),
 
 /// Why a call would be decided as it would be.
 #[must_use]
-pub fn explain(policy: &Policy, principal: &Principal, tool: &str, arguments: &Value) -> Explanation {
+pub fn explain(
+    policy: &Policy,
+    principal: &Principal,
+    tool: &str,
+    arguments: &Value,
+) -> Explanation {
     policy.explain(&call(principal, tool, arguments))
 }
 

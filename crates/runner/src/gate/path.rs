@@ -35,7 +35,8 @@ pub(super) fn beneath(root: &Path, written: &str) -> Result<String, PathError> {
         return Err(PathError::Nul(written.escape_default().to_string()));
     }
     let path = Path::new(written);
-    let inner = if path.is_absolute() { path.strip_prefix(root).map_err(|_| leaves())? } else { path };
+    let inner =
+        if path.is_absolute() { path.strip_prefix(root).map_err(|_| leaves())? } else { path };
     let mut parts: Vec<&str> = Vec::new();
     for component in inner.components() {
         match component {
@@ -72,9 +73,10 @@ pub(super) fn source(root: &Path, home: Option<&Path>, written: &str) -> Result<
         _ if written == "~" => home.unwrap_or(root).to_path_buf(),
         _ => root.join(written),
     };
-    let path = start
-        .canonicalize()
-        .map_err(|error| PathError::Source { path: written.to_owned(), reason: error.to_string() })?;
+    let path = start.canonicalize().map_err(|error| PathError::Source {
+        path: written.to_owned(),
+        reason: error.to_string(),
+    })?;
     let shown = match path.strip_prefix(root) {
         Ok(inner) if inner.as_os_str().is_empty() => ".".to_owned(),
         Ok(inner) => inner.to_string_lossy().into_owned(),

@@ -40,7 +40,12 @@ impl Principal {
     /// The principal of a recorded run, with what is registered for it now.
     #[must_use]
     pub fn recorded(id: &str) -> Self {
-        Self { id: id.to_owned(), kind: Kind::User, roles: vec!["operator".to_owned()], tags: Vec::new() }
+        Self {
+            id: id.to_owned(),
+            kind: Kind::User,
+            roles: vec!["operator".to_owned()],
+            tags: Vec::new(),
+        }
     }
 
     /// The user of this process.

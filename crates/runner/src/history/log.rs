@@ -34,7 +34,9 @@ impl Iterator for Logs<'_> {
         loop {
             for record in self.page.by_ref() {
                 self.after = record.header.sequence;
-                if let Some(piece) = piece(&record).filter(|piece| self.step.as_ref().is_none_or(|step| *step == piece.step)) {
+                if let Some(piece) = piece(&record)
+                    .filter(|piece| self.step.as_ref().is_none_or(|step| *step == piece.step))
+                {
                     return Some(Ok(piece));
                 }
             }

@@ -101,7 +101,11 @@ impl History {
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub fn runs(&self, limit: usize, wanted: impl Fn(&RunSummary) -> bool) -> Result<Vec<RunSummary>, HistoryError> {
+    pub fn runs(
+        &self,
+        limit: usize,
+        wanted: impl Fn(&RunSummary) -> bool,
+    ) -> Result<Vec<RunSummary>, HistoryError> {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let scan = Scan { prefix: Vec::new(), after: after.take(), order: Order::NewestFirst };
@@ -123,7 +127,11 @@ impl History {
     /// # Errors
     /// When the journal cannot be read.
     pub fn open_runs(&self) -> Result<Vec<RunId>, HistoryError> {
-        let rows = self.reader.view_scan(projection::OPEN_RUN, &Scan::default(), journal::PAGE_RECORDS_MAX)?;
+        let rows = self.reader.view_scan(
+            projection::OPEN_RUN,
+            &Scan::default(),
+            journal::PAGE_RECORDS_MAX,
+        )?;
         Ok(rows.into_iter().filter_map(|(key, _)| Some(RunId(key.try_into().ok()?))).collect())
     }
 
@@ -134,17 +142,23 @@ impl History {
     pub fn find(&self, prefix: Option<&str>) -> Result<RunId, HistoryError> {
         let Some(prefix) = prefix else {
             let latest = self.runs(1, |_| true)?;
-            return latest.first().map(|run| run.id).ok_or_else(|| HistoryError::NoRun("latest".to_owned()));
+            return latest
+                .first()
+                .map(|run| run.id)
+                .ok_or_else(|| HistoryError::NoRun("latest".to_owned()));
         };
         let begins = |run: &RunSummary| {
             let id = run.id.to_string();
-            id.starts_with(prefix) || id.strip_prefix("run_").is_some_and(|bare| bare.starts_with(prefix))
+            id.starts_with(prefix)
+                || id.strip_prefix("run_").is_some_and(|bare| bare.starts_with(prefix))
         };
         let found = if prefix.is_empty() { Vec::new() } else { self.runs(2, begins)? };
         match found.as_slice() {
             [only] => Ok(only.id),
             [] => Err(HistoryError::NoRun(prefix.to_owned())),
-            several => Err(HistoryError::Ambiguous { prefix: prefix.to_owned(), count: several.len() }),
+            several => {
+                Err(HistoryError::Ambiguous { prefix: prefix.to_owned(), count: several.len() })
+            }
         }
     }
 
@@ -157,13 +171,21 @@ impl History {
     }
 }
 
-pub(crate) fn text(reader: &Reader, view: &str, digest: Digest) -> Result<Option<String>, HistoryError> {
+pub(crate) fn text(
+    reader: &Reader,
+    view: &str,
+    digest: Digest,
+) -> Result<Option<String>, HistoryError> {
     let row = reader.view_get(view, &digest.0)?;
     Ok(row.and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
 /// The run that holds an idempotency key.
-pub(crate) fn holder(reader: &Reader, principal: &str, key: &str) -> Result<Option<Holder>, HistoryError> {
+pub(crate) fn holder(
+    reader: &Reader,
+    principal: &str,
+    key: &str,
+) -> Result<Option<Holder>, HistoryError> {
     let row = reader.view_get(projection::RUN_KEY, &projection::key_row(principal, key))?;
     let Some(run) = row.and_then(|bytes| bytes.try_into().ok()).map(RunId) else { return Ok(None) };
     let submission = run::submission(reader, &project_log(), run)?;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::run::{Event, Explanation, Fact, Micros, RunId, RunSummary, RunView, State, Submission};
+use engine::run::{
+    Event, Explanation, Fact, Micros, RunId, RunSummary, RunView, State, Submission,
+};
 use journal::{LogId, Reader, Record};
 use serde_json::Value;
 
@@ -66,9 +68,15 @@ impl History {
                 }
             }
         }
-        let submission = events.iter().find_map(submitted).ok_or_else(|| HistoryError::NoRun(run.to_string()))?;
+        let submission = events
+            .iter()
+            .find_map(submitted)
+            .ok_or_else(|| HistoryError::NoRun(run.to_string()))?;
         let text = self.document(projection::WORKFLOW, submission.workflow)?;
-        let text = text.ok_or_else(|| HistoryError::Broken { run, reason: "its workflow is not recorded".to_owned() })?;
+        let text = text.ok_or_else(|| HistoryError::Broken {
+            run,
+            reason: "its workflow is not recorded".to_owned(),
+        })?;
         let name = format!("{}.yaml", submission.name);
         let document = Document { digest: submission.workflow, name, text };
         Ok(Recorded { run, submission, document, events, receipts })
@@ -88,7 +96,10 @@ impl History {
         for event in &recorded.events {
             state.apply(event).map_err(|error| broken(error.to_string()))?;
         }
-        let view = state.run(&run).map(engine::run::Run::view).ok_or_else(|| broken("it is gone".to_owned()))?;
+        let view = state
+            .run(&run)
+            .map(engine::run::Run::view)
+            .ok_or_else(|| broken("it is gone".to_owned()))?;
         Ok(RunHistory { view, recorded, state })
     }
 
@@ -103,7 +114,11 @@ impl History {
 }
 
 /// What a run was submitted with, from its first record.
-pub(super) fn submission(reader: &Reader, log: &LogId, run: RunId) -> Result<Arc<Submission>, HistoryError> {
+pub(super) fn submission(
+    reader: &Reader,
+    log: &LogId,
+    run: RunId,
+) -> Result<Arc<Submission>, HistoryError> {
     let first = reader.by_stream(log, &run.0, 0, 1)?;
     let event = first.first().and_then(record::event_of);
     event.as_ref().and_then(submitted).ok_or_else(|| HistoryError::NoRun(run.to_string()))

@@ -21,10 +21,13 @@ const TURN_MESSAGES: usize = 512;
 /// Longest sleep without a message or a deadline.
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// Where an answer goes.
+pub(super) type Reply = Sender<Result<Answer, Unanswered>>;
+
 /// What reaches the dispatcher.
 pub(super) enum Message {
     /// Somebody asks for something.
-    Ask(Asking, Sender<Result<Answer, Unanswered>>),
+    Ask(Asking, Reply),
     /// Attempts ended.
     Reports(Vec<Report>),
     /// Somebody wants to see the committed events of a run.
@@ -53,7 +56,7 @@ pub enum Unanswered {
 #[derive(Default)]
 pub(super) struct Pending {
     effects: Vec<Effect>,
-    answers: Vec<(Sender<Result<Answer, Unanswered>>, Answer)>,
+    answers: Vec<(Reply, Answer)>,
 }
 
 /// The dispatcher's own things.
@@ -77,11 +80,11 @@ impl Dispatcher {
         loop {
             let Some(messages) = self.wait() else { return Ok(()) };
             let moment = moment().map_err(|error| error.to_string())?;
-            let (mut turn, mut answers) = (Turn::default(), Vec::new());
+            let (mut turn, mut answers) = (Turn::new(moment), Vec::new());
             for message in messages {
                 match message {
-                    Message::Ask(asking, reply) => self.ask(asking, reply, moment, &mut turn, &mut answers),
-                    Message::Reports(reports) => self.owner.report(reports, moment, &mut turn),
+                    Message::Ask(asking, reply) => self.ask(asking, reply, &mut turn, &mut answers),
+                    Message::Reports(reports) => self.owner.report(reports, &mut turn),
                     Message::Watch(run, sender) => self.watchers.push((run, sender)),
                     Message::Settled(pending, Ok(_)) => self.release(pending),
                     Message::Settled(pending, Err(error)) => return Err(fail(pending, &error)),
@@ -91,7 +94,7 @@ impl Dispatcher {
                     }
                 }
             }
-            self.owner.wake(moment, &mut turn);
+            self.owner.wake(&mut turn);
             self.commit(turn, answers);
         }
     }
@@ -122,19 +125,18 @@ impl Dispatcher {
     fn ask(
         &mut self,
         asking: Asking,
-        reply: Sender<Result<Answer, Unanswered>>,
-        moment: Moment,
+        reply: Reply,
         turn: &mut Turn,
-        answers: &mut Vec<(Sender<Result<Answer, Unanswered>>, Answer)>,
+        answers: &mut Vec<(Reply, Answer)>,
     ) {
-        match self.owner.ask(asking, moment, turn) {
+        match self.owner.ask(asking, turn) {
             Ok(answer) => answers.push((reply, answer)),
             // An asker that went away needs no answer.
             Err(refusing) => drop(reply.send(Err(refusing.into()))),
         }
     }
 
-    fn commit(&self, turn: Turn, answers: Vec<(Sender<Result<Answer, Unanswered>>, Answer)>) {
+    fn commit(&self, turn: Turn, answers: Vec<(Reply, Answer)>) {
         let (operation, effects) = turn.split(&self.log);
         let pending = Pending { effects, answers };
         let Some(operation) = operation else {

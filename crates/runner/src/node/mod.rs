@@ -67,7 +67,11 @@ impl Node {
     ///
     /// # Errors
     /// [`Unanswered`]; see there for what is certain.
-    pub fn submit(&self, submission: Submission, watcher: Option<Sender<Event>>) -> Result<Accepted, Unanswered> {
+    pub fn submit(
+        &self,
+        submission: Submission,
+        watcher: Option<Sender<Event>>,
+    ) -> Result<Accepted, Unanswered> {
         let now = clock::now();
         let run = clock::run_id(now).map_err(|error| Unanswered::Journal(error.to_string()))?;
         if let Some(watcher) = watcher {
@@ -148,7 +152,7 @@ impl Node {
     }
 
     fn reader(&self) -> Result<Reader, Unanswered> {
-        Reader::open(&self.layout.journal()).map_err(|error| Unanswered::Journal(error.to_string()))
+        Reader::open(self.layout.journal()).map_err(|error| Unanswered::Journal(error.to_string()))
     }
 }
 

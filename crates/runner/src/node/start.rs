@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use engine::policy::{Policy, document::Source};
-use engine::run::{Digest, Event, Micros, RunId};
+use engine::run::{Digest, Event, RunId};
 use journal::{ArtifactStore, Journal, LogId, OpenError, Reader};
 use serde_json::json;
 
@@ -94,7 +94,8 @@ impl Node {
         let system = |error: String| StartError::System(error);
         let catalogue = gate::catalogue().map_err(|error| system(error.to_string()))?;
         let (policy, policy_text) = policy;
-        let gate = Gate::new(layout.project().to_path_buf(), home, policy, catalogue).map_err(system)?;
+        let gate =
+            Gate::new(layout.project().to_path_buf(), home, policy, catalogue).map_err(system)?;
         let gate = Arc::new(gate);
         let mut owner = Owner::new(Arc::clone(&gate), slots, doing);
         let history = History::open(&layout)?;
@@ -103,17 +104,21 @@ impl Node {
                 take_up(&mut owner, &history, *run)?;
             }
         }
-        let moment = moment().map_err(system)?;
         let epoch = journal.epoch();
-        let mut first = first_records(&history, &gate, policy_text, epoch, moment.now)?;
+        let mut first = Turn::new(moment().map_err(system)?);
+        first_records(&history, &gate, policy_text, epoch, &mut first)?;
         owner
-            .recover(u32::try_from(epoch).unwrap_or(u32::MAX), moment, &mut first)
+            .recover(u32::try_from(epoch).unwrap_or(u32::MAX), &mut first)
             .map_err(|error| system(error.to_string()))?;
         let executor = match doing {
             Doing::Nothing => Executor::Nothing,
             Doing::Really => {
                 let project = layout.project().to_path_buf();
-                Executor::Real(Arc::new(Real::new(project, Arc::clone(&journal), artifacts.clone())))
+                Executor::Real(Arc::new(Real::new(
+                    project,
+                    Arc::clone(&journal),
+                    artifacts.clone(),
+                )))
             }
         };
         let (outbox, inbox) = channel();
@@ -131,7 +136,15 @@ impl Node {
             .spawn(move || dispatcher.run(first))
             .map_err(|error| system(error.to_string()))?;
         let control = listen(&layout, &outbox)?;
-        Ok(Self { layout, journal, artifacts, outbox, dispatcher: Some(thread), principal, control })
+        Ok(Self {
+            layout,
+            journal,
+            artifacts,
+            outbox,
+            dispatcher: Some(thread),
+            principal,
+            control,
+        })
     }
 }
 
@@ -158,9 +171,9 @@ fn first_records(
     gate: &Gate,
     policy_text: Option<Source>,
     epoch: u64,
-    now: Micros,
-) -> Result<Turn, StartError> {
-    let mut turn = Turn::default();
+    turn: &mut Turn,
+) -> Result<(), StartError> {
+    let now = turn.now();
     let digest = Digest(gate.policy().digest());
     let body = json!({
         "type": STARTED_KIND,
@@ -177,7 +190,7 @@ fn first_records(
         turn.draft(record::node_draft(projection::POLICY_KIND, &document, now));
         turn.change(projection::document_row(projection::POLICY, &document));
     }
-    Ok(turn)
+    Ok(())
 }
 
 /// The control socket; a project so deep that its path is too long for a socket goes without.
@@ -197,7 +210,11 @@ pub(super) struct Known {
     pub(super) holder: Option<history::Holder>,
 }
 
-pub(super) fn known(reader: &Reader, submission: &Submission, principal: &Principal) -> Result<Known, Unanswered> {
+pub(super) fn known(
+    reader: &Reader,
+    submission: &Submission,
+    principal: &Principal,
+) -> Result<Known, Unanswered> {
     let failed = |error: HistoryError| Unanswered::Journal(error.to_string());
     let digest = Digest(submission.workflow.digest);
     let first_seen = history::text(reader, projection::WORKFLOW, digest).map_err(failed)?.is_none();

@@ -84,7 +84,9 @@ pub enum Refusing {
     #[error("the inputs do not fit the workflow")]
     Inputs(Vec<InputError>),
     /// The key belongs to a run of other work.
-    #[error("the idempotency key belongs to run `{0}`, which was submitted with another workflow or other inputs")]
+    #[error(
+        "the idempotency key belongs to run `{0}`, which was submitted with another workflow or other inputs"
+    )]
     KeyTaken(RunId),
     /// The run has no such step.
     #[error("the run has no step `{0}`")]

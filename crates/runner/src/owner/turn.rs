@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use engine::run::{Event, Fence};
+use engine::run::{Event, Fence, Micros};
 use journal::{Change, Draft, LogId, Operation};
 
+use super::Moment;
 use crate::executor::Job;
 
 /// What may be done once the turn's operation is durable.
@@ -21,15 +22,39 @@ pub enum Effect {
     Tell(Event),
 }
 
-/// What an input led to.
-#[derive(Debug, Default)]
+/// What inputs led to, with the time and randomness they may use.
+#[derive(Debug)]
 pub struct Turn {
+    moment: Moment,
+    draws: u64,
     drafts: Vec<Draft>,
     changes: BTreeMap<(&'static str, Vec<u8>), Option<Vec<u8>>>,
     effects: Vec<Effect>,
 }
 
 impl Turn {
+    /// An empty turn at `moment`.
+    #[must_use]
+    pub fn new(moment: Moment) -> Self {
+        Self { moment, draws: 0, drafts: Vec::new(), changes: BTreeMap::new(), effects: Vec::new() }
+    }
+
+    /// The time of everything in this turn.
+    #[must_use]
+    pub fn now(&self) -> Micros {
+        self.moment.now
+    }
+
+    /// Uniform random bits, different at each call.
+    pub(super) fn draw(&mut self) -> u64 {
+        // One draw of the kernel is spread over the turn by the 64-bit finaliser of SplitMix64 (Steele et al., 2014).
+        self.draws = self.draws.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = self.moment.entropy.wrapping_add(self.draws);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
     /// Whether nothing happened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -45,7 +70,11 @@ impl Turn {
     /// The operation to commit, where there is anything to record, and what may be done after.
     #[must_use]
     pub fn split(self, log: &LogId) -> (Option<Operation>, Vec<Effect>) {
-        let changes = self.changes.into_iter().map(|((view, key), value)| Change { view, key, value }).collect();
+        let changes = self
+            .changes
+            .into_iter()
+            .map(|((view, key), value)| Change { view, key, value })
+            .collect();
         let operation = Operation { log: log.clone(), drafts: self.drafts, changes };
         ((!operation.drafts.is_empty()).then_some(operation), self.effects)
     }

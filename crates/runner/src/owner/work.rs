@@ -28,7 +28,13 @@ pub(super) struct Identity<'a> {
 }
 
 /// The work of `step`, whose call was `admitted`.
-pub(super) fn of(project: &Path, step: &Step, call: Call, admitted: &Admitted, identity: &Identity<'_>) -> Work {
+pub(super) fn of(
+    project: &Path,
+    step: &Step,
+    call: Call,
+    admitted: &Admitted,
+    identity: &Identity<'_>,
+) -> Work {
     if call.argv.is_empty() {
         return Work::Fast { tool: admitted.tool.clone(), arguments: admitted.arguments.clone() };
     }
@@ -102,7 +108,9 @@ fn profile(asked: Profile, loosest: Option<Loosest>) -> sandbox::Profile {
 
 fn limits(step: &Step, admitted: &Admitted) -> Limits {
     let (asked, usual) = (&step.sandbox.limits, Limits::default());
-    let count = |value: Option<u64>, usual: u32| value.map_or(usual, |value| u32::try_from(value).unwrap_or(u32::MAX));
+    let count = |value: Option<u64>, usual: u32| {
+        value.map_or(usual, |value| u32::try_from(value).unwrap_or(u32::MAX))
+    };
     Limits {
         wall: wall(step, admitted),
         output_bytes: asked.output_bytes.unwrap_or(usual.output_bytes),

@@ -7,7 +7,7 @@
 use super::Loader;
 use super::site::Wanted;
 use crate::expression::{Fault, Template};
-use crate::workflow::resolve::{MAX_ARGUMENTS, RUN_TOOL, SHELL_TOOL};
+use crate::workflow::resolve::{MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, RUN_TOOL, SHELL_TOOL};
 use crate::workflow::step::Action;
 use crate::workflow::value::ValueTemplate;
 use policy::document::{Diagnostic, Fields, Node, Span, Yaml, suggest};
@@ -102,6 +102,11 @@ impl<'n> Loader<'n> {
         if script.trim().is_empty() || script.contains('\0') {
             let message = "the script is empty or has a zero byte";
             self.report.add(Diagnostic::error(node.span, message));
+            return None;
+        }
+        if script.len() > MAX_ARGUMENT_BYTES {
+            let hint = "put the script into `files` and run that";
+            self.error(node.span, "the script is longer than 128 KiB", hint);
             return None;
         }
         Some(Action::Shell { script })

@@ -33,7 +33,8 @@ pub enum OpenError {
 /// # Errors
 /// See [`OpenError`]; a FIFO or device does not block, because the file is opened non-blocking.
 pub(super) fn open(root: &Path, path: &str) -> Result<File, OpenError> {
-    let system = |error: Errno| OpenError::System { path: path.to_owned(), reason: error.to_string() };
+    let system =
+        |error: Errno| OpenError::System { path: path.to_owned(), reason: error.to_string() };
     let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::openat(CWD, root, folder, Mode::empty()).map_err(system)?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::beneath::{self, OpenError};
 use super::FastError;
+use super::beneath::{self, OpenError};
 
 pub(super) fn call(root: &Path, path: &str) -> Result<Value, FastError> {
     match beneath::open(root, path) {

@@ -11,7 +11,10 @@ pub(super) fn call(root: &Path, path: &str, pattern: &str) -> Result<Value, Fast
     let matcher = GlobBuilder::new(pattern)
         .literal_separator(true)
         .build()
-        .map_err(|error| FastError::Pattern { pattern: pattern.to_owned(), reason: error.to_string() })?
+        .map_err(|error| FastError::Pattern {
+            pattern: pattern.to_owned(),
+            reason: error.to_string(),
+        })?
         .compile_matcher();
     let mut paths: Vec<String> =
         walk::files(root, path)?.into_iter().filter(|path| matcher.is_match(path)).collect();

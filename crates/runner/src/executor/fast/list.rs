@@ -22,8 +22,13 @@ pub(super) fn call(root: &Path, path: &str) -> Result<Value, FastError> {
 pub(super) fn entries(root: &Path, path: &str) -> Result<Vec<(String, FileType)>, FastError> {
     let file = beneath::open(root, path)?;
     let wrong = || FastError::Kind { path: path.to_owned(), wanted: "folder" };
-    let failed = |error: rustix::io::Errno| FastError::Read { path: path.to_owned(), source: error.into() };
-    if !file.metadata().map_err(|source| FastError::Read { path: path.to_owned(), source })?.is_dir() {
+    let failed =
+        |error: rustix::io::Errno| FastError::Read { path: path.to_owned(), source: error.into() };
+    if !file
+        .metadata()
+        .map_err(|source| FastError::Read { path: path.to_owned(), source })?
+        .is_dir()
+    {
         return Err(wrong());
     }
     let mut found = Vec::new();

@@ -1,0 +1,109 @@
+//! Answering what somebody asks: submit, cancel, retry.
+
+use std::sync::Arc;
+
+use engine::run::{Command, Digest, Plan, Rejection, RunId, Scope, Submission};
+use engine::workflow::StepIndex;
+
+use super::{Answer, Effect, Owner, Refusing, Submit, Turn, input};
+use crate::projection::{self, Document};
+use crate::record;
+
+impl Owner {
+    pub(super) fn submit(&mut self, submit: Submit, turn: &mut Turn) -> Result<Answer, Refusing> {
+        let inputs = submit.workflow.check_inputs(&submit.inputs).map_err(Refusing::Inputs)?;
+        let digest = Digest(submit.workflow.digest);
+        let submission = Arc::new(Submission {
+            workflow: digest,
+            name: Arc::from(submit.workflow.name.as_str()),
+            source: digest,
+            inputs,
+            principal: Arc::from(submit.principal.id.as_str()),
+            key: submit.key.as_deref().map(Into::into),
+            repeats: None,
+        });
+        if let Some((run, earlier)) = self.holder(&submission).or(submit.holder) {
+            let same = earlier.same_work(&submission);
+            return if same {
+                Ok(Answer::Accepted { run, existing: true })
+            } else {
+                Err(Refusing::KeyTaken(run))
+            };
+        }
+        if submit.first_seen {
+            let document =
+                Document { digest, name: submit.name, text: submit.workflow.source_text.clone() };
+            turn.draft(record::node_draft(projection::WORKFLOW_KIND, &document, turn.now()));
+            turn.change(projection::document_row(projection::WORKFLOW, &document));
+        }
+        if self.state.plan(&digest).is_none() {
+            self.state.know(Arc::new(Plan::new(submit.workflow)));
+        }
+        let principal = Arc::new(submit.principal);
+        let by = principal.id.clone();
+        self.command(&Command::Submit { run: submit.run, submission }, &by, turn)
+            .map_err(Refusing::Rejected)?;
+        self.principals.insert(submit.run, principal);
+        Ok(Answer::Accepted { run: submit.run, existing: false })
+    }
+
+    /// The run of this process that has the submission's key.
+    fn holder(&self, submission: &Submission) -> Option<(RunId, Arc<Submission>)> {
+        let key = submission.key.as_deref()?;
+        match self.state.run_of_key(&submission.principal, key) {
+            Some(run) => self.state.run(&run).map(|known| (run, Arc::clone(known.submission()))),
+            None => self.spent.get(&projection::key_row(&submission.principal, key)).cloned(),
+        }
+    }
+
+    pub(super) fn cancel(
+        &mut self,
+        run: RunId,
+        by: &str,
+        reason: &str,
+        turn: &mut Turn,
+    ) -> Result<Answer, Refusing> {
+        let command = Command::Cancel {
+            run,
+            by: Arc::from(by),
+            reason: reason.into(),
+            grace_us: engine::run::CANCEL_GRACE_US,
+        };
+        self.command(&command, by, turn).map_err(Refusing::Rejected)?;
+        let stopping: Vec<_> = self.state.cancelling().filter(|claim| claim.run == run).collect();
+        for claim in stopping {
+            turn.effect(Effect::Stop(claim.fence));
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Sets back one step, or every main step that did not succeed by its own fault.
+    pub(super) fn retry(
+        &mut self,
+        run: RunId,
+        step: Option<&str>,
+        by: &str,
+        turn: &mut Turn,
+    ) -> Result<Answer, Refusing> {
+        let known = self.state.run(&run).ok_or(Refusing::Rejected(Rejection::UnknownRun(run)))?;
+        let wanted: Vec<StepIndex> = match step {
+            Some(name) => {
+                vec![known.plan().find(name).ok_or_else(|| Refusing::NoStep(name.to_owned()))?]
+            }
+            None => known
+                .steps()
+                .filter(|(_, _, step)| step.outcome().is_some_and(input::is_own_failure))
+                .map(|(place, _, _)| place)
+                .collect(),
+        };
+        if wanted.is_empty() {
+            return Err(Refusing::NothingToRetry);
+        }
+        for place in wanted {
+            let command =
+                Command::Retry { run, step: place, scope: Scope::Step, by: Arc::from(by) };
+            self.command(&command, by, turn).map_err(Refusing::Rejected)?;
+        }
+        Ok(Answer::Done)
+    }
+}
