@@ -109,7 +109,8 @@ mod tests {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(digest.to_string(), text);
         assert_eq!(text.parse(), Ok(digest));
-        for bad in ["", "ba78", &text.to_uppercase(), &format!("{text}00"), &text.replace('b', "g")] {
+        for bad in ["", "ba78", &text.to_uppercase(), &format!("{text}00"), &text.replace('b', "g")]
+        {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
     }

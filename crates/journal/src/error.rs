@@ -134,7 +134,9 @@ impl OpenError {
             Self::Busy { .. } => Some("stop the other process, or use a command that only reads"),
             Self::Newer { .. } => Some("use the version that wrote the database, or a newer one"),
             Self::NotAPalisadeDatabase { .. } => Some("choose another path; the file is unchanged"),
-            Self::Unwritable { .. } => Some("check owner and permissions of the file and its folder"),
+            Self::Unwritable { .. } => {
+                Some("check owner and permissions of the file and its folder")
+            }
             Self::Corrupt { .. } => Some("run `palisade audit verify`, then restore a backup"),
             Self::BehindCheckpoint { .. } => Some(
                 "records were removed or an older copy was put back; restore the newest copy, or \

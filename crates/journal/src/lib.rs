@@ -13,8 +13,8 @@ mod digest;
 mod error;
 mod operation;
 mod place;
-mod rebuild;
 mod reader;
+mod rebuild;
 mod record;
 mod store;
 mod verify;
@@ -32,16 +32,19 @@ pub use operation::{
 pub use place::{Durability, Placement};
 pub use reader::{
     Filter, LogHead, Order, PAGE_BYTES_MAX, PAGE_RECORDS_MAX, Reader, Scan, Size, Subscription,
+    ViewRow,
 };
 pub use rebuild::{RebuildError, Rebuilt, ViewReport, rebuild};
 pub use record::{
     CLASS_BYTES_MAX, DecodeError, Draft, FORMAT_VERSION, Header, HeaderView, KIND_BYTES_MAX, LogId,
-    LogIdError, PAYLOAD_BYTES_MAX, PAYLOAD_INLINE_BYTES_MAX, PRINCIPAL_BYTES_MAX, PayloadRef, Record,
-    SEQUENCE_MAX, Stream, TENANT_BYTES_MAX, Timestamp, is_valid_text,
+    LogIdError, PAYLOAD_BYTES_MAX, PAYLOAD_INLINE_BYTES_MAX, PRINCIPAL_BYTES_MAX, PayloadRef,
+    Record, SEQUENCE_MAX, Stream, TENANT_BYTES_MAX, Timestamp, is_valid_text,
 };
 pub use store::{
     Access, Options, SCHEMA_VERSION, Stats, Store, WAL_PAGES_MAX, WAL_PAGES_RESTART,
     WAL_PAGES_SOFT, WalState,
 };
 pub use verify::{Fault, FaultReason, Range, Verification, Verified, VerifyError, verify_all};
-pub use writer::{GROUP_BYTES_MAX, GROUP_OPERATIONS_MAX, Journal, Lane, QUEUE_BYTES_MAX, QUEUE_OPERATIONS_MAX};
+pub use writer::{
+    GROUP_BYTES_MAX, GROUP_OPERATIONS_MAX, Journal, Lane, QUEUE_BYTES_MAX, QUEUE_OPERATIONS_MAX,
+};

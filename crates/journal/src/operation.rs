@@ -62,7 +62,13 @@ pub struct Committed {
 }
 
 impl Committed {
-    pub(crate) const fn new(log: LogId, first: u64, last: u64, leaf: Digest, time: Timestamp) -> Self {
+    pub(crate) const fn new(
+        log: LogId,
+        first: u64,
+        last: u64,
+        leaf: Digest,
+        time: Timestamp,
+    ) -> Self {
         Self { log, first, last, leaf, time }
     }
 
@@ -165,7 +171,8 @@ fn payload_ref(payload: &[u8], artifacts: Option<&ArtifactStore>) -> Result<Payl
     let artifact = if payload.len() <= PAYLOAD_INLINE_BYTES_MAX {
         None
     } else {
-        let store = artifacts.ok_or_else(|| invalid("there is no artifact store for its payload"))?;
+        let store =
+            artifacts.ok_or_else(|| invalid("there is no artifact store for its payload"))?;
         Some(store.put(payload).map_err(|error| Refusal::Artifact(Arc::new(error)))?)
     };
     let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);

@@ -100,7 +100,8 @@ pub fn rebuild(
     for view in views {
         reports.push(compare(&transaction, view)?);
         let (old, new) = (view_table(view), fresh_table(view));
-        transaction.execute_batch(&format!("DROP TABLE {old}; ALTER TABLE {new} RENAME TO {old}"))?;
+        transaction
+            .execute_batch(&format!("DROP TABLE {old}; ALTER TABLE {new} RENAME TO {old}"))?;
     }
     transaction.commit()?;
     drop(reader);
@@ -134,9 +135,8 @@ fn fold(
 
 fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
     let table = fresh_table(change.view);
-    let prepared = |sql: String| -> rusqlite::Result<CachedStatement<'_>> {
-        connection.prepare_cached(&sql)
-    };
+    let prepared =
+        |sql: String| -> rusqlite::Result<CachedStatement<'_>> { connection.prepare_cached(&sql) };
     match &change.value {
         Some(value) => {
             prepared(format!("INSERT OR REPLACE INTO {table} (key, value) VALUES (?1, ?2)"))?
@@ -156,8 +156,12 @@ fn compare(connection: &Connection, view: &'static str) -> rusqlite::Result<View
     Ok(ViewReport {
         view,
         rows: count(format!("SELECT count(*) FROM {new}"))?,
-        missing: count(format!("SELECT count(*) FROM {new} WHERE key NOT IN (SELECT key FROM {old})"))?,
-        extra: count(format!("SELECT count(*) FROM {old} WHERE key NOT IN (SELECT key FROM {new})"))?,
+        missing: count(format!(
+            "SELECT count(*) FROM {new} WHERE key NOT IN (SELECT key FROM {old})"
+        ))?,
+        extra: count(format!(
+            "SELECT count(*) FROM {old} WHERE key NOT IN (SELECT key FROM {new})"
+        ))?,
         changed: count(format!(
             "SELECT count(*) FROM {new} JOIN {old} USING (key) WHERE {new}.value IS NOT {old}.value"
         ))?,

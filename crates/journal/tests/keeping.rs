@@ -1,14 +1,22 @@
 //! Keeping what is written: rebuilding views, backing up, and the artifact store.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a failed test should stop loudly")]
+//! Each repair has its control: an untouched journal is reported as identical or complete.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a failed test should stop loudly"
+)]
 
 mod support;
 
 use std::io::Read;
 
 use journal::{
-    ArtifactError, ArtifactStore, BackupError, Change, Digest, LogId, OpenError, Operation, Options,
-    PAYLOAD_INLINE_BYTES_MAX, Reader, RebuildError, Record, Scan, Verification, backup, rebuild,
-    verify_all,
+    ArtifactError, ArtifactStore, BackupError, Change, Digest, LogId, OpenError, Operation,
+    Options, PAYLOAD_INLINE_BYTES_MAX, Reader, RebuildError, Record, Scan, Verification, backup,
+    rebuild, verify_all,
 };
 use rusqlite::Connection;
 use support::{VIEWS, changes_of, fill, open, operation, place};
@@ -46,8 +54,13 @@ fn rebuilding_repairs_and_reports_what_was_different() {
     let before = rows(&place.database);
     let raw = Connection::open(&place.database).unwrap();
     raw.execute("DELETE FROM view_runs WHERE key = ?1", [&before[0].0]).unwrap();
-    raw.execute("UPDATE view_runs SET value = x'00' WHERE key IN (?1, ?2)", [&before[1].0, &before[2].0]).unwrap();
-    raw.execute("INSERT INTO view_runs VALUES (x'ff', x'ff'), (x'fe', x'fe'), (x'fd', x'')", []).unwrap();
+    raw.execute(
+        "UPDATE view_runs SET value = x'00' WHERE key IN (?1, ?2)",
+        [&before[1].0, &before[2].0],
+    )
+    .unwrap();
+    raw.execute("INSERT INTO view_runs VALUES (x'ff', x'ff'), (x'fe', x'fe'), (x'fd', x'')", [])
+        .unwrap();
     drop(raw);
     let report = rebuild(options(&place.database), projector).unwrap().views.remove(0);
     assert_eq!((report.missing, report.changed, report.extra), (1, 2, 3));
@@ -121,7 +134,8 @@ fn a_backup_overwrites_nothing() {
     fill(&place.database, 1, 3);
     let error = backup(&place.database, place.folder.path()).unwrap_err();
     assert!(matches!(error, BackupError::Exists { .. }), "{error}");
-    let error = backup(&place.folder.path().join("none.db"), &place.folder.path().join("copy")).unwrap_err();
+    let error = backup(&place.folder.path().join("none.db"), &place.folder.path().join("copy"))
+        .unwrap_err();
     assert!(matches!(error, BackupError::Open(OpenError::Missing { .. })), "{error}");
     assert!(!place.folder.path().join("copy").exists());
 }

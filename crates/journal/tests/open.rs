@@ -1,5 +1,13 @@
 //! Refusals to open: in use, newer, foreign, missing, unwritable, damaged, shorter than its checkpoint.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a failed test should stop loudly")]
+//! A refused file is checked to be unchanged; the golden database of each version must open.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a failed test should stop loudly"
+)]
 
 mod support;
 
@@ -98,7 +106,10 @@ fn a_damaged_last_record_is_damage() {
     let raw = Connection::open(&place.database).unwrap();
     raw.execute_batch("DROP TRIGGER event_is_not_changed; UPDATE event SET leaf = zeroblob(32) WHERE id = (SELECT max(id) FROM event)").unwrap();
     let error = refusal(&place.database);
-    assert!(matches!(&error, OpenError::Corrupt { detail } if detail.contains("record 3")), "{error}");
+    assert!(
+        matches!(&error, OpenError::Corrupt { detail } if detail.contains("record 3")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -128,7 +139,10 @@ fn a_rewritten_record_under_the_checkpoint_does_not_start() {
     fill(&other.database, 11, 16);
     std::fs::copy(&other.database, &place.database).unwrap();
     let error = refusal(&place.database);
-    assert!(matches!(&error, OpenError::Corrupt { detail } if detail.contains("checkpoint")), "{error}");
+    assert!(
+        matches!(&error, OpenError::Corrupt { detail } if detail.contains("checkpoint")),
+        "{error}"
+    );
 }
 
 #[test]

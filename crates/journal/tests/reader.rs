@@ -1,5 +1,13 @@
 //! Reading: pages, streams, filters, scans of views, and following a log.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a failed test should stop loudly")]
+//! Tampering as such is in `verify.rs`; here only that a reader never hands out what it cannot trust.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a failed test should stop loudly"
+)]
 
 mod support;
 
@@ -95,7 +103,11 @@ fn views_are_scanned_in_both_directions_and_by_prefix() {
     let check = |prefix: &[u8], after: Option<&[u8]>, order, expect: &[&[u8]]| {
         let scan = Scan { prefix: prefix.to_vec(), after: after.map(<[u8]>::to_vec), order };
         let found = reader.view_scan("queue", &scan, 100).unwrap();
-        assert_eq!(found.iter().map(|(key, _)| key.as_slice()).collect::<Vec<_>>(), expect, "{scan:?}");
+        assert_eq!(
+            found.iter().map(|(key, _)| key.as_slice()).collect::<Vec<_>>(),
+            expect,
+            "{scan:?}"
+        );
     };
     use Order::{NewestFirst, OldestFirst};
     check(b"", None, OldestFirst, &keys);
@@ -144,7 +156,8 @@ fn following_stops_at_a_gap_instead_of_skipping_it() {
     let place = place();
     fill(&place.database, 1, 5);
     let raw = Connection::open(&place.database).unwrap();
-    raw.execute_batch("DROP TRIGGER event_is_not_deleted; DELETE FROM event WHERE id & 255 = 3").unwrap();
+    raw.execute_batch("DROP TRIGGER event_is_not_deleted; DELETE FROM event WHERE id & 255 = 3")
+        .unwrap();
     let mut follower = Reader::open(&place.database).unwrap().subscribe(LogId::default(), 1);
     let error = follower.poll(10).unwrap_err();
     assert!(matches!(error, ReadError::Gap { sequence: 3, .. }), "{error}");
@@ -159,7 +172,10 @@ fn tampered_records_are_not_handed_out() {
     raw.execute_batch("DROP TRIGGER event_is_not_changed").unwrap();
     let reader = Reader::open(&place.database).unwrap();
     raw.execute("UPDATE event SET payload = x'00' WHERE id & 255 = 2", []).unwrap();
-    assert!(matches!(reader.get(&LogId::default(), 2), Err(ReadError::Payload { sequence: 2, .. })));
+    assert!(matches!(
+        reader.get(&LogId::default(), 2),
+        Err(ReadError::Payload { sequence: 2, .. })
+    ));
     raw.execute("UPDATE event SET header = x'00' WHERE id & 255 = 4", []).unwrap();
     assert!(matches!(reader.get(&LogId::default(), 4), Err(ReadError::Header { sequence: 4, .. })));
     assert!(reader.get(&LogId::default(), 3).is_ok());
@@ -171,7 +187,8 @@ fn several_reads_can_see_one_state() {
     let mut store = open(&place.database);
     assert!(store.commit_batch(&[operation(1)])[0].is_ok());
     let reader = Reader::open(&place.database).unwrap();
-    let head = |reader: &Reader| Ok::<u64, ReadError>(reader.head(&LogId::default())?.unwrap().sequence);
+    let head =
+        |reader: &Reader| Ok::<u64, ReadError>(reader.head(&LogId::default())?.unwrap().sequence);
     let (before, after) = reader
         .consistent(|reader| {
             let before = head(reader)?;

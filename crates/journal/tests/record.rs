@@ -1,8 +1,17 @@
 //! The header's encoding: round trips, strictness, and the published vectors.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a failed test should stop loudly")]
+//! The vectors were made by an independent encoder from `FORMAT.md`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a failed test should stop loudly"
+)]
 
 use journal::{
-    DecodeError, Digest, Header, HeaderView, LogId, PayloadRef, Timestamp, leaf_of, payload_digest_of,
+    DecodeError, Digest, Header, HeaderView, LogId, PayloadRef, Timestamp, leaf_of,
+    payload_digest_of,
 };
 use proptest::prelude::*;
 
@@ -124,7 +133,10 @@ fn vectors() -> Vec<Vector> {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,5 +1,13 @@
 //! The store: what is committed, what is refused alone, what survives, what the triggers refuse.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a failed test should stop loudly")]
+//! A failing disk is in `failing_disk.rs`; the simulated one, with lost writes, in the test kit.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a failed test should stop loudly"
+)]
 
 mod support;
 
@@ -89,7 +97,8 @@ fn the_first_record_links_to_zero_and_times_never_go_back() {
     };
     let answers = store.commit_batch(&[at(50), at(50), at(10), at(60)]);
     let times: Vec<Timestamp> = answers.into_iter().map(|answer| answer.unwrap().time()).collect();
-    let expect = [(50, 0), (50, 1), (50, 2), (60, 0)].map(|(micros, counter)| Timestamp { micros, counter });
+    let expect =
+        [(50, 0), (50, 1), (50, 2), (60, 0)].map(|(micros, counter)| Timestamp { micros, counter });
     assert_eq!(times, expect);
     drop(store);
     let mut store = open(&place.database);
@@ -112,7 +121,8 @@ fn every_tenant_has_a_chain_of_its_own() {
     let mut store = open(&place.database);
     assert_eq!(store.commit_batch(&[of(&globex, 5)]).pop().unwrap().unwrap().first(), 3);
     let reader = Reader::open(&place.database).unwrap();
-    let heads: Vec<_> = reader.logs().unwrap().into_iter().map(|it| (it.log, it.sequence)).collect();
+    let heads: Vec<_> =
+        reader.logs().unwrap().into_iter().map(|it| (it.log, it.sequence)).collect();
     assert_eq!(heads, [(acme.clone(), 2), (globex, 3)]);
     assert_eq!(reader.by_log(&acme, 0, 10).unwrap().len(), 2);
     let verified = journal::verify_all(&Verification::new(&place.database)).unwrap();
@@ -192,7 +202,9 @@ fn triggers_refuse_changing_and_deleting_records() {
     check("DELETE FROM event");
     check("INSERT OR REPLACE INTO event SELECT * FROM event LIMIT 1");
     check("REPLACE INTO event SELECT * FROM event");
-    check("INSERT INTO event SELECT * FROM event WHERE true ON CONFLICT (id) DO UPDATE SET leaf = leaf");
+    check(
+        "INSERT INTO event SELECT * FROM event WHERE true ON CONFLICT (id) DO UPDATE SET leaf = leaf",
+    );
     check("UPDATE log SET tenant = 'other'");
     check("DELETE FROM log");
     check("REPLACE INTO log SELECT * FROM log");
@@ -227,7 +239,10 @@ fn a_deposed_owner_writes_nothing_more() {
     let raw = Connection::open(&place.database).unwrap();
     raw.execute("UPDATE owner SET epoch = epoch + 1", []).unwrap();
     let answer = store.commit_batch(&[operation(2)]).pop().unwrap();
-    assert!(matches!(answer, Err(CommitError::NotCommitted(Refusal::Deposed { .. }))), "{answer:?}");
+    assert!(
+        matches!(answer, Err(CommitError::NotCommitted(Refusal::Deposed { .. }))),
+        "{answer:?}"
+    );
     assert!(store.is_stopped());
     let answer = store.commit_batch(&[operation(3)]).pop().unwrap();
     assert!(matches!(answer, Err(CommitError::NotCommitted(Refusal::Stopped))));

@@ -1,5 +1,13 @@
 //! The journal as a service: groups, many callers, closing, and waiting for records.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "a failed test should stop loudly")]
+//! Order and grouping are forced with channels, never with time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a failed test should stop loudly"
+)]
 
 mod support;
 
@@ -62,7 +70,8 @@ fn many_callers_get_every_sequence_once() {
         let callers: Vec<_> = (0..8)
             .map(|caller| {
                 let journal = journal.clone();
-                let commit = move |n: u64| journal.commit(operation(caller * 1000 + n)).unwrap().first();
+                let commit =
+                    move |n: u64| journal.commit(operation(caller * 1000 + n)).unwrap().first();
                 scope.spawn(move || (0..50).map(commit).collect::<Vec<u64>>())
             })
             .collect();

@@ -19,7 +19,7 @@ pub(crate) use notice::Notice;
 pub(crate) use page::blob;
 pub use page::{Filter, Order, PAGE_BYTES_MAX, PAGE_RECORDS_MAX};
 pub use subscription::Subscription;
-pub use view::Scan;
+pub use view::{Scan, ViewRow};
 
 use crate::artifact::ArtifactStore;
 use crate::checkpoint::Checkpoint;
@@ -89,10 +89,10 @@ impl Reader {
             Placement::Disk => absolute(path.as_ref())?,
             Placement::Simulated { .. } => path.as_ref().to_owned(),
         };
-        let refused = |error| classify(&path, error);
+        let refused = |error| unreadable(classify(&path, error));
         let connection = placement.connect(&path, reading_flags()).map_err(refused)?;
         configure_reader(&connection, placement).map_err(refused)?;
-        if identify(&connection, &path)? == 0 {
+        if identify(&connection, &path).map_err(unreadable)? == 0 {
             return Err(OpenError::NotAPalisadeDatabase { path });
         }
         let artifacts = placement.artifacts(&path);
@@ -118,7 +118,8 @@ impl Reader {
     /// # Errors
     /// When the database cannot be read.
     pub fn logs(&self) -> Result<Vec<LogHead>, ReadError> {
-        let mut statement = self.connection.prepare_cached("SELECT tenant, shard FROM log ORDER BY id")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT tenant, shard FROM log ORDER BY id")?;
         let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
         let names: Vec<(String, u16)> = rows.collect::<rusqlite::Result<_>>()?;
         let mut heads = Vec::with_capacity(names.len());
@@ -136,14 +137,18 @@ impl Reader {
     /// When the database cannot be read or the last header is not one.
     pub fn head(&self, log: &LogId) -> Result<Option<LogHead>, ReadError> {
         let Some(number) = self.number(log)? else { return Ok(None) };
-        let sql = "SELECT id, header FROM event WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1";
+        let sql =
+            "SELECT id, header FROM event WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query((number.row(1), number.row(SEQUENCE_MAX)))?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let sequence = LogNumber::sequence(row.get(0)?);
         let bytes: Vec<u8> = row.get(1)?;
-        let header = Header::decode(&bytes)
-            .map_err(|source| ReadError::Header { log: log.clone(), sequence, source })?;
+        let header = Header::decode(&bytes).map_err(|source| ReadError::Header {
+            log: log.clone(),
+            sequence,
+            source,
+        })?;
         let leaf = leaf_of(&bytes);
         Ok(Some(LogHead { log: log.clone(), sequence, leaf, time: header.time }))
     }
@@ -201,13 +206,27 @@ impl Reader {
     }
 }
 
+/// To a reader a file that cannot be opened is unreadable, not unwritable. Reading may fail for want of
+/// writing, though: SQLite makes its `-shm` file in the folder unless a writer has left one there.
+fn unreadable(error: OpenError) -> OpenError {
+    match error {
+        OpenError::Unwritable { path, .. } => {
+            let reason = "it, or the `-shm` file beside it, cannot be opened";
+            OpenError::Io { path, source: std::io::Error::other(reason) }
+        }
+        other => other,
+    }
+}
+
 /// The absolute form of a path that must name something.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
     let io_error = |source| OpenError::Io { path: path.to_owned(), source };
     let path = std::path::absolute(path).map_err(io_error)?;
     match std::fs::metadata(&path) {
         Ok(_) => Ok(path),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(OpenError::Missing { path }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(OpenError::Missing { path })
+        }
         Err(source) => Err(OpenError::Io { path, source }),
     }
 }

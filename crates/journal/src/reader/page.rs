@@ -151,7 +151,8 @@ impl Reader {
         number: LogNumber,
         (head, time_us): (u64, i64),
     ) -> Result<u64, ReadError> {
-        let mut statement = self.connection.prepare_cached("SELECT header FROM event WHERE id = ?1")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT header FROM event WHERE id = ?1")?;
         let (mut low, mut high) = (1, head + 1);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -213,8 +214,11 @@ impl Reader {
     fn record(&self, log: &LogId, row: &Row<'_>) -> Result<Record, ReadError> {
         let sequence = LogNumber::sequence(row.get(0)?);
         let bytes = blob(row.get_ref(1)?);
-        let header = Header::decode(bytes)
-            .map_err(|source| ReadError::Header { log: log.clone(), sequence, source })?;
+        let header = Header::decode(bytes).map_err(|source| ReadError::Header {
+            log: log.clone(),
+            sequence,
+            source,
+        })?;
         if header.sequence != sequence || header.log != *log {
             return Err(ReadError::Gap { log: log.clone(), sequence });
         }

@@ -19,7 +19,10 @@ pub struct Subscription {
     reader: Reader,
     log: LogId,
     cursor: u64,
-    notice: Option<Arc<Notice>>,
+    /// Rung by the writer of this process; silent when another process writes.
+    notice: Arc<Notice>,
+    /// The longest wait for the notice before looking anyway.
+    interval: Duration,
     /// The database's version when everything up to it had been read.
     drained_at: Option<i64>,
 }
@@ -27,14 +30,15 @@ pub struct Subscription {
 impl Reader {
     /// Follows `log` from after the sequence `cursor` (0: from the first record).
     #[must_use]
-    pub const fn subscribe(self, log: LogId, cursor: u64) -> Subscription {
-        Subscription { reader: self, log, cursor, notice: None, drained_at: None }
+    pub fn subscribe(self, log: LogId, cursor: u64) -> Subscription {
+        let (notice, interval) = (Arc::default(), POLL_INTERVAL);
+        Subscription { reader: self, log, cursor, notice, interval, drained_at: None }
     }
 }
 
 impl Subscription {
     pub(crate) fn with_notice(mut self, notice: Arc<Notice>) -> Self {
-        self.notice = Some(notice);
+        (self.notice, self.interval) = (notice, Duration::MAX);
         self
     }
 
@@ -70,16 +74,13 @@ impl Subscription {
     pub fn wait(&mut self, limit: usize, patience: Duration) -> Result<Vec<Record>, ReadError> {
         let start = Instant::now();
         loop {
-            let seen = self.notice.as_ref().map(|notice| notice.seen());
+            let seen = self.notice.seen();
             let records = self.poll(limit)?;
             let left = patience.saturating_sub(start.elapsed());
             if !records.is_empty() || left.is_zero() {
                 return Ok(records);
             }
-            match self.notice.as_ref().zip(seen) {
-                Some((notice, seen)) => notice.wait(seen, left),
-                None => std::thread::sleep(left.min(POLL_INTERVAL)),
-            }
+            self.notice.wait(seen, left.min(self.interval));
         }
     }
 }

@@ -19,6 +19,9 @@ pub struct Scan {
     pub order: Order,
 }
 
+/// The key and the value of a view's row.
+pub type ViewRow = (Vec<u8>, Vec<u8>);
+
 impl Reader {
     /// The value under a key.
     ///
@@ -39,7 +42,7 @@ impl Reader {
         view: &str,
         scan: &Scan,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    ) -> Result<Vec<ViewRow>, ReadError> {
         let table = self.table(view)?;
         let (first, end) = bounds(scan);
         let order = match scan.order {
@@ -52,7 +55,8 @@ impl Reader {
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let limit = i64::try_from(limit.min(PAGE_RECORDS_MAX)).unwrap_or(i64::MAX);
-        let rows = statement.query_map((first, end, limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows =
+            statement.query_map((first, end, limit), |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -71,7 +75,9 @@ impl Reader {
         let table = view_table(view);
         let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
-        if statement.exists([&table])? && view.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()) {
+        if statement.exists([&table])?
+            && view.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
+        {
             Ok(table)
         } else {
             Err(ReadError::NoSuchView(view.chars().take(80).collect()))

@@ -6,8 +6,8 @@
 use thiserror::Error;
 
 use super::header::{
-    FORMAT_VERSION, HAS_ARTIFACT, HAS_CAUSATION, HAS_CORRELATION, HAS_TRACE, HeaderView, PayloadRef,
-    Timestamp,
+    FORMAT_VERSION, HAS_ARTIFACT, HAS_CAUSATION, HAS_CORRELATION, HAS_TRACE, HeaderView,
+    PayloadRef, Timestamp,
 };
 use crate::digest::Digest;
 
@@ -68,8 +68,20 @@ impl<'a> HeaderView<'a> {
         let time = Timestamp { micros, counter };
         let payload = PayloadRef { len, digest, artifact };
         Ok(Self {
-            tenant, shard, sequence, time, class, stream, kind, principal, correlation, causation,
-            trace, schema, payload, prev_leaf,
+            tenant,
+            shard,
+            sequence,
+            time,
+            class,
+            stream,
+            kind,
+            principal,
+            correlation,
+            causation,
+            trace,
+            schema,
+            payload,
+            prev_leaf,
         })
     }
 }

@@ -164,7 +164,8 @@ impl Header {
     /// When the bytes are not exactly one header of this format version.
     pub fn decode(bytes: &[u8]) -> Result<Self, super::DecodeError> {
         let view = HeaderView::decode(bytes)?;
-        let log = LogId::new(view.tenant, view.shard).map_err(|_| super::DecodeError::Text("tenant"))?;
+        let log =
+            LogId::new(view.tenant, view.shard).map_err(|_| super::DecodeError::Text("tenant"))?;
         Ok(Self {
             log,
             sequence: view.sequence,

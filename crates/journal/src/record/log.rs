@@ -59,8 +59,7 @@ impl Default for LogId {
 }
 
 fn is_tenant(text: &str) -> bool {
-    let allowed =
-        |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
     (1..=TENANT_BYTES_MAX).contains(&text.len()) && text.bytes().all(allowed)
 }
 
@@ -108,7 +107,10 @@ impl LogNumber {
 
     /// The number of the log a row id belongs to; `None` for ids no writer makes.
     pub(crate) fn of(row: i64) -> Option<Self> {
-        u32::try_from(row >> Self::SEQUENCE_BITS).ok().filter(|n| (1..=LOGS_MAX).contains(n)).map(Self)
+        u32::try_from(row >> Self::SEQUENCE_BITS)
+            .ok()
+            .filter(|n| (1..=LOGS_MAX).contains(n))
+            .map(Self)
     }
 }
 

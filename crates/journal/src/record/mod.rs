@@ -15,9 +15,9 @@ pub use draft::{
     PRINCIPAL_BYTES_MAX, Stream, is_valid_text,
 };
 pub use header::{FORMAT_VERSION, Header, HeaderView, PayloadRef, Timestamp};
-pub use log::{LogId, LogIdError, TENANT_BYTES_MAX};
-pub(crate) use log::{LogNumber, LOGS_MAX};
 pub use log::SEQUENCE_MAX;
+pub(crate) use log::{LOGS_MAX, LogNumber};
+pub use log::{LogId, LogIdError, TENANT_BYTES_MAX};
 
 use crate::digest::Digest;
 

@@ -67,7 +67,10 @@ pub(crate) fn configure_writer(
 }
 
 /// Settings of a writer that change the file: the write-ahead log and how it is flushed.
-pub(crate) fn configure_log(connection: &Connection, placement: &Placement) -> rusqlite::Result<()> {
+pub(crate) fn configure_log(
+    connection: &Connection,
+    placement: &Placement,
+) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     let synchronous = match placement {
         Placement::Disk | Placement::Simulated { durability: Durability::Full, .. } => "FULL",

@@ -47,9 +47,8 @@ impl Store {
             return Vec::new();
         }
         let mut staged = self.tips.stage();
-        let mut tally = Tally::default();
-        match self.write(group, &mut staged, &mut tally) {
-            Ok(answers) => {
+        match self.write(group, &mut staged) {
+            Ok((answers, tally)) => {
                 self.tips.adopt(staged);
                 self.count(answers.len(), &tally);
                 self.restart_log_when_due();
@@ -77,8 +76,7 @@ impl Store {
         &self,
         group: &[(&Operation, &Plan)],
         staged: &mut Staged,
-        tally: &mut Tally,
-    ) -> Result<Answers, Failure> {
+    ) -> Result<(Answers, Tally), Failure> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         self.check_owner()?;
         let mut pen = Pen::new(&self.connection, self.views)?;
@@ -86,14 +84,14 @@ impl Store {
         for (operation, plan) in group {
             let place = staged.place(&self.tips, &operation.log, operation.drafts.len());
             answers.push(match place {
-                Ok(place) => Ok(pen.write(operation, plan, place, staged, tally)?),
+                Ok(place) => Ok(pen.write(operation, plan, place, staged)?),
                 Err(refusal) => Err(refusal.into()),
             });
         }
-        drop(pen);
+        let tally = pen.tally;
         let mut commit = self.connection.prepare_cached("COMMIT")?;
         commit.execute([]).map_err(|error| Failure::AtCommit(error.into()))?;
-        Ok(answers)
+        Ok((answers, tally))
     }
 
     fn check_owner(&self) -> Result<(), Failure> {
@@ -159,6 +157,7 @@ struct Pen<'c> {
     append: CachedStatement<'c>,
     views: Vec<ViewPen<'c>>,
     header: Vec<u8>,
+    tally: Tally,
 }
 
 struct ViewPen<'c> {
@@ -173,7 +172,8 @@ impl<'c> Pen<'c> {
             "INSERT INTO event (id, stream, leaf, header, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
         let views = views.iter().map(|name| ViewPen { name, put: None, remove: None }).collect();
-        Ok(Self { connection, append, views, header: Vec::with_capacity(512) })
+        let header = Vec::with_capacity(512);
+        Ok(Self { connection, append, views, header, tally: Tally::default() })
     }
 
     fn write(
@@ -182,7 +182,6 @@ impl<'c> Pen<'c> {
         plan: &Plan,
         place: Place,
         staged: &mut Staged,
-        tally: &mut Tally,
     ) -> rusqlite::Result<Committed> {
         let log = &operation.log;
         let mut tip = match place {
@@ -198,8 +197,8 @@ impl<'c> Pen<'c> {
         for (draft, payload) in operation.drafts.iter().zip(&plan.payloads) {
             staged.clock = staged.clock.next(draft.time_us);
             tip = self.append(operation, draft, *payload, (tip, staged))?;
-            tally.records += 1;
-            tally.bytes += u64::try_from(self.header.len()).unwrap_or(0) + payload.len;
+            self.tally.records += 1;
+            self.tally.bytes += u64::try_from(self.header.len()).unwrap_or(0) + payload.len;
         }
         for change in &operation.changes {
             self.change(change)?;
@@ -258,8 +257,10 @@ impl<'c> Pen<'c> {
                 let statement = match &mut pen.put {
                     Some(statement) => statement,
                     empty => {
-                        let sql =
-                            format!("INSERT OR REPLACE INTO {} (key, value) VALUES (?1, ?2)", table());
+                        let sql = format!(
+                            "INSERT OR REPLACE INTO {} (key, value) VALUES (?1, ?2)",
+                            table()
+                        );
                         empty.insert(self.connection.prepare_cached(&sql)?)
                     }
                 };
@@ -276,5 +277,85 @@ impl<'c> Pen<'c> {
                 statement.execute([change.key.as_slice()]).map(|_| ())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::record::{LogId, Stream};
+    use crate::store::Options;
+
+    fn operation(bytes: usize) -> Operation {
+        let draft = Draft {
+            stream: Stream { class: "run".into(), id: [1; 16] },
+            kind: "step.started".into(),
+            time_us: 1,
+            principal: "user".to_owned(),
+            correlation: None,
+            causation: None,
+            trace: None,
+            schema: Digest::ZERO,
+            payload: vec![b'x'; bytes],
+        };
+        Operation { log: LogId::default(), drafts: vec![draft], changes: Vec::new() }
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_group_and_heals() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(Options::new(folder.path().join("j.db"), &[])).unwrap();
+        assert!(store.commit_batch(&[operation(10)])[0].is_ok());
+        let head = store.head(&LogId::default());
+        store.connection.pragma_update_and_check(None, "max_page_count", 20, |_| Ok(())).unwrap();
+        let answers = store.commit_batch(&vec![operation(16_000); 20]);
+        for answer in answers {
+            assert!(
+                matches!(answer, Err(CommitError::NotCommitted(Refusal::DiskFull))),
+                "{answer:?}"
+            );
+        }
+        assert!(!store.is_stopped());
+        assert_eq!(store.head(&LogId::default()), head, "the chain stands where it stood");
+        let small = store.commit_batch(&[operation(10)]).pop().unwrap();
+        assert_eq!(small.unwrap().first(), 2, "what fits is still accepted");
+        store.connection.pragma_update_and_check(None, "max_page_count", 9999, |_| Ok(())).unwrap();
+        let answers = store.commit_batch(&vec![operation(16_000); 20]);
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(store.head(&LogId::default()).map(|(sequence, _)| sequence), Some(22));
+    }
+
+    #[test]
+    fn a_foreign_lock_refuses_the_group_and_heals() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j.db");
+        let mut store = Store::open(Options::new(&path, &[])).unwrap();
+        store.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let raw = Connection::open(&path).unwrap();
+        raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let answer = store.commit_batch(&[operation(1)]).pop().unwrap();
+        assert!(matches!(answer, Err(CommitError::NotCommitted(Refusal::Locked))), "{answer:?}");
+        raw.execute_batch("ROLLBACK").unwrap();
+        assert!(store.commit_batch(&[operation(1)])[0].is_ok());
+    }
+
+    #[test]
+    fn a_foreign_record_in_the_next_place_stops_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j.db");
+        let mut store = Store::open(Options::new(&path, &[])).unwrap();
+        assert!(store.commit_batch(&[operation(1)])[0].is_ok());
+        let raw = Connection::open(&path).unwrap();
+        raw.execute_batch(
+            "INSERT INTO event SELECT id + 1, stream, leaf, header, payload FROM event",
+        )
+        .unwrap();
+        let answer = store.commit_batch(&[operation(1)]).pop().unwrap();
+        assert!(
+            matches!(answer, Err(CommitError::NotCommitted(Refusal::Storage(_)))),
+            "{answer:?}"
+        );
+        assert!(store.is_stopped());
     }
 }

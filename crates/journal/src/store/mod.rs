@@ -22,12 +22,15 @@ pub(crate) use connection::{classify, configure_reader, reading_flags};
 pub(crate) use open::check_sqlite;
 pub(crate) use schema::identify;
 
-pub(crate) use side::{read_checkpoints, write_checkpoints};
-pub(crate) use schema::{view_table, view_table_sql};
 pub use schema::SCHEMA_VERSION;
+pub(crate) use schema::{view_table, view_table_sql};
+pub(crate) use side::{read_checkpoints, write_checkpoints};
 pub(crate) use wal::WalKeeper;
 pub use wal::{WAL_PAGES_MAX, WAL_PAGES_RESTART, WAL_PAGES_SOFT, WalState};
 
+use self::owner::OwnerLock;
+use self::tips::Tips;
+use self::wal::WalGauge;
 use crate::artifact::ArtifactStore;
 use crate::checkpoint::Checkpoint;
 use crate::digest::Digest;
@@ -35,9 +38,6 @@ use crate::error::{CommitError, Refusal, StorageError};
 use crate::operation::{Committed, Operation, Plan};
 use crate::place::Placement;
 use crate::record::LogId;
-use self::owner::OwnerLock;
-use self::tips::Tips;
-use self::wal::WalGauge;
 
 /// What to do when there is no database yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

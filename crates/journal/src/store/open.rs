@@ -64,7 +64,16 @@ impl Store {
         }
         let stats = Stats::default();
         Ok(Self {
-            connection, path, placement, views, artifacts, tips, epoch, wal, stats, stopped: false,
+            connection,
+            path,
+            placement,
+            views,
+            artifacts,
+            tips,
+            epoch,
+            wal,
+            stats,
+            stopped: false,
             _lock: lock,
         })
     }
@@ -91,9 +100,8 @@ fn prepare_disk(path: &Path, access: Access) -> Result<(PathBuf, Option<OwnerLoc
     if !exists && access == Access::Existing {
         return Err(OpenError::Missing { path });
     }
-    let refused = |path: &Path, source| {
-        OpenError::Unwritable { path: path.to_owned(), source: Some(source) }
-    };
+    let refused =
+        |path: &Path, source| OpenError::Unwritable { path: path.to_owned(), source: Some(source) };
     if let Some(folder) = path.parent() {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(folder).map_err(|e| refused(folder, e))?;
@@ -113,11 +121,7 @@ fn prepare_disk(path: &Path, access: Access) -> Result<(PathBuf, Option<OwnerLoc
 }
 
 /// Migrates, makes missing views and raises the epoch, in one transaction.
-fn own(
-    connection: &mut Connection,
-    version: u32,
-    views: &[&'static str],
-) -> rusqlite::Result<u64> {
+fn own(connection: &mut Connection, version: u32, views: &[&'static str]) -> rusqlite::Result<u64> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     schema::migrate(&transaction, version)?;
     schema::make_views(&transaction, views)?;
@@ -149,7 +153,8 @@ fn detailed(path: &Path, finding: Finding) -> OpenError {
 fn read_tips(connection: &Connection) -> Result<Tips, Finding> {
     let mut tips = Tips::empty();
     let mut logs = connection.prepare("SELECT id, tenant, shard FROM log ORDER BY id")?;
-    let rows = logs.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
+    let rows =
+        logs.query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
     for (place, row) in (1_u32..).zip(rows) {
         let (id, tenant, shard): (u32, String, u16) = row?;
         let log = LogId::new(&tenant, shard).map_err(|error| Finding::Damage(error.to_string()))?;
@@ -167,7 +172,8 @@ fn read_tip(
     log: &LogId,
     number: LogNumber,
 ) -> Result<(Tip, Timestamp), Finding> {
-    let sql = "SELECT id, leaf, header FROM event WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1";
+    let sql =
+        "SELECT id, leaf, header FROM event WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query((number.row(1), number.row(SEQUENCE_MAX)))?;
     let Some(row) = rows.next()? else {
@@ -191,7 +197,9 @@ fn compare(connection: &Connection, tips: &Tips, kept: &Checkpoint) -> Result<()
         return Err(OpenError::BehindCheckpoint { log: log.clone(), found, expected: *sequence });
     };
     let stored: Option<[u8; 32]> = connection
-        .query_row("SELECT leaf FROM event WHERE id = ?1", [tip.number.row(*sequence)], |row| row.get(0))
+        .query_row("SELECT leaf FROM event WHERE id = ?1", [tip.number.row(*sequence)], |row| {
+            row.get(0)
+        })
         .optional()?;
     if stored == Some(*leaf.as_bytes()) {
         return Ok(());

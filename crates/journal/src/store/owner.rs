@@ -34,7 +34,9 @@ impl OwnerLock {
             .map_err(|source| OpenError::Unwritable { path: path.clone(), source: Some(source) })?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(OpenError::Busy { pid: holder(&file) }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(OpenError::Busy { pid: holder(&file) });
+            }
             Err(errno) => return Err(OpenError::Io { path, source: errno.into() }),
         }
         // The id is a courtesy to whoever finds the database busy; the lock holds without it.

@@ -121,9 +121,8 @@ pub(crate) fn view_table(view: &str) -> String {
 /// Refuses view names that could not stand in SQL as they are.
 pub(super) fn check_view_names(views: &[&str]) -> Result<(), OpenError> {
     let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-    let good = |name: &str| {
-        (1..=VIEW_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed)
-    };
+    let good =
+        |name: &str| (1..=VIEW_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed);
     match views.iter().find(|name| !good(name)) {
         Some(name) => Err(OpenError::ViewName { name: (*name).to_owned() }),
         None => Ok(()),

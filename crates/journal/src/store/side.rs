@@ -19,8 +19,7 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub(crate) fn write_checkpoints(path: &Path, checkpoints: &[Checkpoint]) -> io::Result<()> {
     let temporary = beside(path, ".new");
     let mut options = fs::OpenOptions::new();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(Checkpoint::write_all(checkpoints).as_bytes())?;
     fs::rename(&temporary, path)
 }

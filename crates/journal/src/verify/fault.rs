@@ -1,4 +1,5 @@
 //! What verification reports: the first bad record and why, or that it could not look.
+//! Deciding which record is to blame is in `blame`, exit codes and words for people elsewhere.
 
 use thiserror::Error;
 

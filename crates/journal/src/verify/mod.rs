@@ -130,17 +130,19 @@ impl Verification {
         }
         let seed = scanner.leaf(first.saturating_sub(1))?;
         let chunks = last.saturating_sub(first) / CHUNK_RECORDS + 1;
-        let board = Board { next: AtomicU64::new(0), stop: AtomicU64::new(chunks), done: Mutex::default() };
+        let board =
+            Board { next: AtomicU64::new(0), stop: AtomicU64::new(chunks), done: Mutex::default() };
         let chunk_at = |index: u64| {
             let from = first + index * CHUNK_RECORDS;
             (from, last.min(from.saturating_add(CHUNK_RECORDS - 1)))
         };
         std::thread::scope(|scope| {
             for _ in 1..self.threads.get() {
-                scope.spawn(|| match Scanner::open(self) {
-                    Ok(own) => board.work(&own, &chunk_at),
-                    // The first thread does the work of one that cannot start.
-                    Err(_) => {}
+                scope.spawn(|| {
+                    // One that cannot start leaves its share to the others.
+                    if let Ok(own) = Scanner::open(self) {
+                        board.work(&own, &chunk_at);
+                    }
                 });
             }
             board.work(scanner, &chunk_at);
@@ -193,10 +195,7 @@ pub fn verify_all(template: &Verification) -> Result<Vec<Verified>, VerifyError>
             logs.push(checkpoint.log.clone());
         }
     }
-    let whole = |log: &LogId| Verification {
-        log: log.clone(),
-        range: Range::Whole,
-        ..template.clone()
-    };
+    let whole =
+        |log: &LogId| Verification { log: log.clone(), range: Range::Whole, ..template.clone() };
     logs.iter().map(|log| whole(log).run()).collect()
 }

@@ -3,7 +3,7 @@
 //! Both are slow and neither may delay a commit, so they have their own thread and connection. Orders
 //! coalesce: only the newest state matters. A failed flush here stops the journal like any other.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -105,7 +105,7 @@ impl Drop for Housekeeper {
 }
 
 /// Waits for orders and carries them out; `false` when it was told to stop.
-fn work_once(desk: &Desk, keeper: &WalKeeper, file: &PathBuf) -> bool {
+fn work_once(desk: &Desk, keeper: &WalKeeper, file: &Path) -> bool {
     let mut orders = desk.orders.lock().unwrap_or_else(PoisonError::into_inner);
     while !orders.stop && !orders.wal && orders.checkpoints.is_none() {
         orders = desk.bell.wait(orders).unwrap_or_else(PoisonError::into_inner);

@@ -37,12 +37,12 @@ pub(crate) fn draft(number: u64) -> Draft {
     id[8..].copy_from_slice(&(number / 3).to_be_bytes());
     Draft {
         stream: Stream { class: "run".into(), id },
-        kind: if number % 2 == 0 { "step.started".into() } else { "step.finished".into() },
+        kind: if number.is_multiple_of(2) { "step.started".into() } else { "step.finished".into() },
         time_us: i64::try_from(number).unwrap() * 1000,
         principal: format!("user:{}", number % 5),
-        correlation: (number % 2 == 0).then_some([7; 16]),
-        causation: (number % 3 == 0).then_some([8; 16]),
-        trace: (number % 4 == 0).then_some([9; 16]),
+        correlation: (number.is_multiple_of(2)).then_some([7; 16]),
+        causation: (number.is_multiple_of(3)).then_some([8; 16]),
+        trace: (number.is_multiple_of(4)).then_some([9; 16]),
         schema: Digest::of(b"schema"),
         payload: format!("{{\"number\":{number}}}").into_bytes(),
     }
@@ -58,7 +58,7 @@ pub(crate) fn operation(number: u64) -> Operation {
 pub(crate) fn changes_of(payload: &[u8]) -> Vec<Change> {
     let number = payload.iter().fold(0_u64, |sum, byte| sum * 31 % 1_000_003 + u64::from(*byte));
     let key = (number % 17).to_be_bytes().to_vec();
-    let value = (number % 5 != 0).then(|| payload.to_vec());
+    let value = (!number.is_multiple_of(5)).then(|| payload.to_vec());
     vec![Change { view: "runs", key, value }]
 }
 

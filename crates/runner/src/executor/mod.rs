@@ -12,7 +12,8 @@ mod report;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use engine::run::{Completion, Failure, Fence, RunId};
 use engine::workflow::StepIndex;
@@ -22,6 +23,9 @@ use serde_json::Value;
 
 pub use local::Program;
 pub use log::{LOG_KIND, Piece, Stream};
+
+/// Longest wait for attempts to end when the node ends.
+const HALT_WAIT: Duration = Duration::from_secs(10);
 
 /// One attempt to carry out.
 #[derive(Debug)]
@@ -92,45 +96,62 @@ pub struct Real {
     pub journal: Arc<Journal>,
     /// Where artifacts are kept.
     pub artifacts: ArtifactStore,
-    running: Mutex<HashMap<Fence, Stop>>,
+    attempts: Mutex<HashMap<Fence, Attempt>>,
+    all_ended: Condvar,
 }
 
-/// How a running attempt is stopped.
-enum Stop {
+/// How far an attempt has come, as far as stopping it goes.
+enum Attempt {
+    /// Its sandbox is being built.
+    Starting,
+    /// It was asked to stop before it had a sandbox.
+    StopAsked,
     /// It has a sandbox.
-    Sandbox(Canceller),
-    /// It was asked to stop before it had one.
-    Early,
+    Running(Canceller),
 }
 
 impl Real {
     /// An executor for `project`.
     #[must_use]
     pub fn new(project: PathBuf, journal: Arc<Journal>, artifacts: ArtifactStore) -> Self {
-        Self { project, journal, artifacts, running: Mutex::default() }
+        Self { project, journal, artifacts, attempts: Mutex::default(), all_ended: Condvar::new() }
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, HashMap<Fence, Attempt>> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes the sandbox of an attempt; stops it at once when that was asked for before it existed.
     fn began(&self, fence: Fence, canceller: Canceller) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Stop::Early) = running.insert(fence, Stop::Sandbox(canceller.clone())) {
+        let before = self.attempts().insert(fence, Attempt::Running(canceller.clone()));
+        if let Some(Attempt::StopAsked) = before {
             canceller.cancel();
         }
     }
 
     fn ended(&self, fence: Fence) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&fence);
+        self.attempts().remove(&fence);
+        self.all_ended.notify_all();
     }
 
     fn stop(&self, fence: Fence) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        match running.get(&fence) {
-            Some(Stop::Sandbox(canceller)) => canceller.cancel(),
-            Some(Stop::Early) => {}
-            None => {
-                running.insert(fence, Stop::Early);
-            }
+        match self.attempts().get_mut(&fence) {
+            Some(Attempt::Running(canceller)) => canceller.cancel(),
+            Some(starting) => *starting = Attempt::StopAsked,
+            None => {}
         }
+    }
+
+    /// Stops every attempt and waits until all have ended, at most [`HALT_WAIT`].
+    fn halt(&self) {
+        let running: Vec<Fence> = self.attempts().keys().copied().collect();
+        for fence in running {
+            self.stop(fence);
+        }
+        // A wait that runs out leaves the rest to the kernel: a sandbox dies with its supervisor.
+        drop(
+            self.all_ended.wait_timeout_while(self.attempts(), HALT_WAIT, |left| !left.is_empty()),
+        );
     }
 }
 
@@ -142,6 +163,8 @@ impl Executor {
             Self::Real(real) => {
                 for job in jobs {
                     let (real, report) = (Arc::clone(real), report.clone());
+                    real.attempts().insert(job.fence, Attempt::Starting);
+                    let unstarted = Arc::clone(&real);
                     let lost = report::lost(&job);
                     let spawned =
                         std::thread::Builder::new().name(format!("step {}", job.name)).spawn({
@@ -149,6 +172,7 @@ impl Executor {
                             move || report(vec![carry_out(&real, job)])
                         });
                     if let Err(error) = spawned {
+                        unstarted.ended(lost.fence);
                         report(vec![Report {
                             result: Completion::failed(
                                 Failure::Sandbox,
@@ -159,6 +183,13 @@ impl Executor {
                     }
                 }
             }
+        }
+    }
+
+    /// Stops everything that runs; nothing may be begun after.
+    pub fn halt(&self) {
+        if let Self::Real(real) = self {
+            real.halt();
         }
     }
 

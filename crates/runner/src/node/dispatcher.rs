@@ -77,6 +77,14 @@ impl Dispatcher {
     /// The journal's failure, in words.
     pub(super) fn run(mut self, first: Turn) -> Result<(), String> {
         self.commit(first, Vec::new());
+        let ended = self.turns();
+        // What still runs is not waited for: its lease is void with this node, and the next one takes it up.
+        self.executor.halt();
+        let closed = self.journal.close().map_err(|error| error.to_string());
+        ended.and(closed)
+    }
+
+    fn turns(&mut self) -> Result<(), String> {
         loop {
             let Some(messages) = self.wait() else { return Ok(()) };
             let moment = moment().map_err(|error| error.to_string())?;

@@ -1,0 +1,117 @@
+//! What the gate admits, and what stops a call.
+#![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed test should stop loudly"
+)]
+
+mod support;
+
+use runner::Guard;
+use runner::gate::{Admitted, Asked, Refused};
+use serde_json::{Value, json};
+use support::{Project, user};
+
+fn admit(project: &Project, tool: &str, arguments: Value) -> Result<Admitted, Refused> {
+    project.gate().admit(&user(), Asked { tool: tool.to_owned(), arguments })
+}
+
+fn stopped(refused: Result<Admitted, Refused>) -> (Guard, String, String) {
+    match refused {
+        Err(Refused::Stopped { by, .. }) => (by.kind, by.name.to_string(), by.detail.to_string()),
+        other => panic!("not stopped: {other:?}"),
+    }
+}
+
+fn run(program: &str, mounts: Value) -> Value {
+    json!({ "program": program, "argv": [program], "mounts": mounts })
+}
+
+#[test]
+fn what_policy_saw_is_what_runs() {
+    let project = Project::new();
+    let admitted = admit(&project, "fs.read", json!({ "path": "docs/./x/../a.md" })).unwrap();
+    assert_eq!(admitted.arguments, json!({ "path": "docs/a.md" }));
+    let again = admit(&project, "fs.read", json!({ "path": "docs/a.md" })).unwrap();
+    assert_eq!(admitted.digest, again.digest);
+    let other = admit(&project, "fs.read", json!({ "path": "docs/b.md" })).unwrap();
+    assert_ne!(admitted.digest, other.digest);
+}
+
+#[test]
+fn a_call_no_rule_allows_is_denied() {
+    let project = Project::new();
+    for tool in ["http.get", "exec.runs", "Fs.read", ""] {
+        assert_eq!(stopped(admit(&project, tool, json!({}))).0, Guard::Policy, "{tool}");
+    }
+    let excepted = stopped(admit(&project, "fs.read", json!({ "path": "secret/a" })));
+    assert_eq!((excepted.0, excepted.1.as_str()), (Guard::Policy, "default deny"));
+    let denied = stopped(admit(&project, "exec.run", run("curl", json!([]))));
+    assert_eq!((denied.0, denied.1.as_str()), (Guard::Policy, "no-curl"));
+}
+
+#[test]
+fn a_call_that_needs_review_does_not_run() {
+    let project = Project::new();
+    let (kind, rule, detail) = stopped(admit(&project, "exec.run", run("rm", json!([]))));
+    assert_eq!((kind, rule.as_str()), (Guard::Policy, "ask-rm"));
+    assert!(detail.contains("dangerous"), "{detail}");
+}
+
+#[test]
+fn a_path_that_leaves_the_project_is_stopped_by_its_root() {
+    let project = Project::new();
+    for path in ["/etc/shadow", "../x", "a/../../x"] {
+        let (kind, name, _) = stopped(admit(&project, "fs.read", json!({ "path": path })));
+        assert_eq!((kind, name.as_str()), (Guard::Isolation, "project root"), "{path}");
+    }
+}
+
+#[test]
+fn keys_cannot_be_mounted_however_they_are_spelled() {
+    let project = Project::new();
+    let keys = project.path().join("home/.ssh");
+    std::fs::create_dir_all(&keys).unwrap();
+    std::os::unix::fs::symlink(&keys, project.path().join("innocent")).unwrap();
+    for source in ["~/.ssh", "home/.ssh", "innocent", "/root/.ssh", "home/../home/.ssh/."] {
+        let mounts = json!([{ "source": source, "target": "/mnt", "access": "read" }]);
+        let (kind, rule, _) = stopped(admit(&project, "exec.run", run("ls", mounts)));
+        assert_eq!((kind, rule.as_str()), (Guard::Policy, "builtin:keys"), "{source}");
+    }
+    // The same folder under a name that is no key's: only the name decides, so this is the control.
+    std::fs::create_dir_all(project.path().join("home/plain")).unwrap();
+    let mounts = json!([{ "source": "home/plain", "target": "/mnt", "access": "read" }]);
+    assert!(admit(&project, "exec.run", run("ls", mounts)).is_ok());
+}
+
+#[test]
+fn a_mount_cannot_write_into_the_project() {
+    let project = Project::new();
+    std::fs::create_dir(project.path().join("out")).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let mount = |source: &str| json!([{ "source": source, "target": "/out", "access": "write" }]);
+    let inside = admit(&project, "exec.run", run("ls", mount("out")));
+    assert!(matches!(inside, Err(Refused::Invalid(reason)) if reason.contains("artifacts")));
+    let outside = outside.path().to_str().unwrap();
+    assert!(admit(&project, "exec.run", run("ls", mount(outside))).is_ok());
+}
+
+#[test]
+fn arguments_that_do_not_fit_the_schema_are_refused_before_policy_is_asked() {
+    let project = Project::new();
+    let cases = [
+        ("fs.read", json!({})),
+        ("fs.read", json!({ "path": 3 })),
+        ("fs.read", json!({ "path": "a", "extra": 1 })),
+        ("exec.run", json!({ "program": "ls", "argv": [] })),
+        ("exec.run", json!({ "program": "ls", "argv": ["ls"], "profile": "none" })),
+        ("fs.read", json!({ "path": "x".repeat(200_000) })),
+    ];
+    for (tool, arguments) in cases {
+        let admitted = admit(&project, tool, arguments.clone());
+        assert!(matches!(admitted, Err(Refused::Invalid(_))), "{tool} {arguments}: {admitted:?}");
+    }
+}
