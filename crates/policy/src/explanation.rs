@@ -4,6 +4,7 @@
 //! Palisade: it quotes arguments and shows rules, so it is not for agents, and it must be redacted
 //! before it is kept.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -132,10 +133,11 @@ impl Policy {
         let mut near: Vec<NearMiss> = allows.map(RuleOutcome::near_miss).collect();
         near.sort_by_key(|miss| miss.failed.len());
         let tool = identifier::normal(call.tool);
-        let elsewhere = self.rules.iter().filter(|rule| {
-            rule.action == Action::Allow
-                && !candidates.iter().any(|candidate| candidate.rule == rule.name)
-        });
+        let about: HashSet<&str> = candidates.iter().map(|rule| rule.rule.as_ref()).collect();
+        let elsewhere = self
+            .rules
+            .iter()
+            .filter(|rule| rule.action == Action::Allow && !about.contains(rule.name.as_ref()));
         let missing = NEAREST_MAX.saturating_sub(near.len());
         near.extend(elsewhere.take(missing).map(|rule| NearMiss {
             rule: rule.name.clone(),

@@ -5,9 +5,12 @@
 //! missing.
 
 use crate::check::Scope;
-use crate::decision::Action;
+use crate::decision::{Action, Layer};
 use crate::document::{Diagnostic, Report};
 use crate::rule::Rule;
+
+/// Rules compared with each other; every pair of them is, so later rules of a longer file are not.
+const COMPARED_MAX: usize = 2_000;
 
 /// Adds a warning for each rule that cannot matter.
 pub(crate) fn lint(rules: &[Rule], scopes: &[Scope], report: &mut Report) {
@@ -30,10 +33,11 @@ fn pairs(rules: &[Rule], scopes: &[Scope], report: &mut Report) {
     let all: Vec<(&Rule, &Scope, u8)> = rules
         .iter()
         .zip(scopes)
+        .take(COMPARED_MAX)
         .map(|(rule, scope)| (rule, scope, rule.condition.fields()))
         .collect();
     for (place, (rule, scope, fields)) in all.iter().enumerate() {
-        if scope.tools.is_empty() {
+        if scope.tools.is_empty() || rule.layer == Layer::BuiltIn {
             continue;
         }
         let wider = all.iter().enumerate().find(|(other, (candidate, tools, theirs))| {

@@ -3,7 +3,7 @@
 //! Loading reports everything it finds and gives a policy only if nothing of it was an error, so a bad
 //! file can never replace a good policy. Reading the file is the caller's; so is keeping decisions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::catalogue::Catalogue;
 use crate::check::check;
 use crate::decision::{Basis, Decision};
-use crate::document::{Diagnostic, Report, Source, Span};
+use crate::document::{Diagnostic, Report, Severity, Source, suggest};
 use crate::identifier;
 use crate::lint::lint;
 use crate::program::{PatternCache, Program, compile};
@@ -56,10 +56,13 @@ impl Policy {
         lint(&rules, &scopes, &mut report);
         let policy =
             Policy::build(&source.text, rules, document.cases, catalogue).map_err(|error| {
-                vec![
-                    Diagnostic::error(Span::default(), format!("rules are too large: {error}"))
-                        .in_file(&source.name),
-                ]
+                vec![Diagnostic {
+                    severity: Severity::Error,
+                    message: format!("the patterns are too large together: {error}"),
+                    span: None,
+                    hint: None,
+                    file: source.name.clone(),
+                }]
             })?;
         report.finish().map(|warnings| Loaded { policy, warnings })
     }
@@ -130,11 +133,12 @@ impl Policy {
 
 /// A test that expects a rule there is not would fail for a reason its author would not see.
 fn expected_rules(cases: &[Case], rules: &[Rule], report: &mut Report) {
-    let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_ref()).collect();
+    let names: HashSet<&str> = rules.iter().map(|rule| rule.name.as_ref()).collect();
     for (name, span) in cases.iter().filter_map(|case| case.rule.as_ref()) {
-        if !names.contains(&name.as_str()) {
+        if !names.contains(name.as_str()) {
+            let known: Vec<&str> = rules.iter().map(|rule| rule.name.as_ref()).collect();
             let found = Diagnostic::error(*span, format!("expect: unknown rule `{name}`"));
-            report.add(found.with_suggestion(crate::document::suggest(name, &names)));
+            report.add(found.with_suggestion(suggest(name, &known)));
         }
     }
 }

@@ -3,26 +3,26 @@
 //! A document type reads its maps through this, so that every one of them reports a missing or an
 //! unknown key in the same words, with the place and a suggestion. It converts no values; the
 //! accessors of `Node` do.
-//!
-//! ```
-//! use policy::document::{Fields, Report, Source, read};
-//! let source = Source::new("step.yaml", "nmae: build\n");
-//! let root = read(&source).unwrap();
-//! let mut report = Report::new(&source);
-//! if let Some(fields) = report.take(Fields::of(&root, "step 1")) {
-//!     report.take(fields.required("name").and_then(|name| name.text("name")));
-//!     report.extend(fields.finish(&["name", "run"]));
-//! }
-//! let found = report.finish().unwrap_err();
-//! assert_eq!(found[0].message, "step 1: missing required field \"name\"");
-//! assert_eq!(found[1].hint.as_deref(), Some("did you mean `name`?"));
-//! ```
 
 use super::diagnostic::Diagnostic;
 use super::node::{Key, Node, Span};
 use super::suggestion::suggest;
 
 /// The entries of one map, called by what they describe.
+///
+/// ```
+/// use policy::document::{Fields, Report, Source, read};
+/// let source = Source::new("step.yaml", "nmae: build\n");
+/// let root = read(&source).unwrap();
+/// let mut report = Report::new(&source);
+/// if let Some(fields) = report.take(Fields::of(&root, "step 1")) {
+///     report.take(fields.required("name").and_then(|name| name.text("name")));
+///     report.extend(fields.finish(&["name", "run"]));
+/// }
+/// let found = report.finish().unwrap_err();
+/// assert_eq!(found[0].message, "step 1: missing required field \"name\"");
+/// assert_eq!(found[1].hint.as_deref(), Some("did you mean `name`?"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Fields<'n> {
     what: String,

@@ -33,23 +33,25 @@ pub(crate) fn text_glob(pattern: &str) -> Result<Glob, PatternError> {
 /// A glob over paths; `shown` is what its author wrote.
 pub(super) fn path_glob(shown: &str, pattern: &str) -> Result<Glob, PatternError> {
     let pattern = within_segments(shown, pattern)?;
-    let pattern = if is_indexed(&pattern) { pattern } else { format!("{{{pattern}}}") };
-    build(shown, &pattern, Separator::Slash)
+    let glob = build(shown, &pattern, Separator::Slash)?;
+    match without_extension(&pattern) {
+        Some(pattern) => build(shown, &pattern, Separator::Slash),
+        None => Ok(glob),
+    }
 }
 
-/// Whether a set finds the pattern by its text: it has no glob characters, or only `**` before or
-/// after, or `*.` and an extension at the end.
+/// The same pattern with its last letter as a class of one.
 ///
-/// A set tries each other pattern that ends in a literal extension by itself, which is slow for many.
-/// In braces they all go into one automaton, and mean the same, except `**` alone.
-fn is_indexed(pattern: &str) -> bool {
-    if pattern == "**" {
-        return true;
-    }
+/// A set tries every pattern that ends in a literal extension by itself, which is slow for many; ones
+/// that end in a class all go into one automaton. `None` where the set finds the pattern by its
+/// text anyway, or where the last letter is not plainly a letter.
+fn without_extension(pattern: &str) -> Option<String> {
     let inner = pattern.strip_prefix("**/").unwrap_or(pattern);
     let inner = inner.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(inner);
-    let inner = inner.strip_suffix("/**").unwrap_or(inner);
-    !inner.contains(['*', '?', '[', '{', '\\'])
+    let (rest, last) = pattern.split_at_checked(pattern.len().checked_sub(1)?)?;
+    let plain = last.starts_with(|letter: char| letter.is_ascii_alphanumeric());
+    let indexed = !inner.contains(['*', '?', '[', '{', '\\']);
+    (plain && !indexed && !rest.ends_with('\\')).then(|| format!("{rest}[{last}]"))
 }
 
 /// What every glob must keep to.

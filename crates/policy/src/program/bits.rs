@@ -187,11 +187,10 @@ mod tests {
     #[test]
     fn lists_and_bits_restrict_alike() {
         for members in [vec![3, 70], (0..100).collect()] {
-            let set = RowSet::of(100, members.clone());
+            let set = RowSet::of(100, members);
             let mut bits = Bits::of(100, [3, 4, 70]);
             set.restrict(&mut bits, &Bits::of(100, [4, 70]));
-            let expected = if members.contains(&4) { vec![4, 70] } else { vec![4, 70] };
-            assert_eq!(bits.iter().collect::<Vec<_>>(), expected);
+            assert_eq!(bits.iter().collect::<Vec<_>>(), [4, 70]);
             assert!(set.contains(70));
         }
     }

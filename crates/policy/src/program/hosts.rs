@@ -1,4 +1,7 @@
 //! `host` against the URL and host arguments a tool declares.
+//!
+//! Exact names and names below a suffix are found by lookup, label by label; nothing is resolved. What
+//! the canonical host of an argument is, `pattern/host.rs` says.
 
 use std::collections::HashMap;
 
@@ -41,10 +44,7 @@ impl HostTest {
         if let Some(rows) = self.exact.get(&host) {
             rows.add_to(&mut hits.yes);
         }
-        let is_address = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
-        if is_address || self.below.is_empty() {
-            return;
-        }
+        // No entry reads `*.` before an address, so an address is below nothing.
         let mut rest = host.as_str();
         while let Some((_, parent)) = rest.split_once('.') {
             if let Some(rows) = self.below.get(parent) {

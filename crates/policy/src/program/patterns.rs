@@ -1,4 +1,7 @@
 //! Many globs matched against one text at once.
+//!
+//! Building such a set is most of the cost of loading a policy, so equal ones are shared. Which text is
+//! matched, and what a match means, is for the columns to say.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! Reads `constraints`: what a call that is let through must keep to.
+//!
+//! Only what this version carries out can be written; carrying it out is the caller's part.
 
 use crate::decision::{Constraints, Profile};
 use crate::document::{Diagnostic, Fields, Node, Report, Yaml, suggest};
@@ -7,7 +9,8 @@ use crate::units;
 const FIELDS: [&str; 3] = ["profile", "timeout", "max_file_size"];
 
 /// Keys of the rule language that this version does not carry out, and what they would need.
-const UNSUPPORTED: [(&str, &str); 2] = [("require_ticket", "tickets"), ("redact", "redaction")];
+const UNSUPPORTED: [(&str, &str); 2] =
+    [("require_ticket", "tickets are"), ("redact", "redaction is")];
 
 /// Reads the constraints of one rule.
 pub(super) fn read(node: &Node, label: &str, report: &mut Report) -> Constraints {
@@ -20,7 +23,7 @@ pub(super) fn read(node: &Node, label: &str, report: &mut Report) -> Constraints
     for (key, feature) in UNSUPPORTED {
         if let Some((key, _)) = fields.entry(key) {
             let message =
-                format!("{what}: `{}`: {feature} are not supported by this version", key.name);
+                format!("{what}: `{}`: {feature} not supported by this version", key.name);
             report.add(Diagnostic::error(key.span, message));
         }
     }

@@ -23,7 +23,7 @@ const RULES_MAX: usize = 10_000;
 const EXCEPT_MAX: usize = 64;
 
 /// Keys of the rule language that this version does not carry out, and what they would need.
-const UNSUPPORTED: [(&str, &str); 2] = [("limits", "quotas"), ("approve", "approvals")];
+const UNSUPPORTED: [(&str, &str); 2] = [("limits", "quotas are"), ("approve", "approvals are")];
 
 const RULE_FIELDS: [&str; 6] = ["name", "match", "action", "except", "reason", "constraints"];
 
@@ -96,7 +96,7 @@ fn rule(node: &Node, number: usize, report: &mut Report) -> Option<Rule> {
     for (key, feature) in UNSUPPORTED {
         if let Some((key, _)) = fields.entry(key) {
             let message =
-                format!("{label}: `{}`: {feature} are not supported by this version", key.name);
+                format!("{label}: `{}`: {feature} not supported by this version", key.name);
             report.add(Diagnostic::error(key.span, message));
         }
     }

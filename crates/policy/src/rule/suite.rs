@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::condition::texts;
 use crate::decision::Verdict;
 use crate::document::{Diagnostic, Fields, Node, Report, Span, Yaml};
+use crate::identifier;
 
 /// Tests in one file.
 const CASES_MAX: usize = 10_000;
@@ -124,7 +125,8 @@ fn expect(
             )),
         }));
     let rule = fields.optional("rule").and_then(|node| {
-        report.take(node.text(&format!("{what}: rule"))).map(|rule| (rule.to_owned(), node.span))
+        let rule = report.take(node.text(&format!("{what}: rule")))?;
+        Some((identifier::normal(rule).into_owned(), node.span))
     });
     Some((verdict?, rule))
 }

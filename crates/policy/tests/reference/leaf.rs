@@ -1,4 +1,6 @@
 //! What one pattern makes of one value, written without the engine's matchers.
+//!
+//! Knows only the patterns and values that the random policies are made of.
 
 use serde_json::Value;
 

@@ -13,8 +13,7 @@ use crate::fixture::Asked;
 use leaf::{Truth, argument_is, host_is, path_is, star};
 use world::{Condition, Rule, declared};
 
-/// The verdict and the places of the rules that gave it. `guard` is the verdict of built-in rules;
-/// `unknown` says whether a rule of this kind counts where it is unknown.
+/// The verdict and the rules that gave it; `unknown` says which kinds of rules count where unknown.
 pub(crate) fn decide(
     rules: &[Rule],
     call: &Asked,
@@ -41,15 +40,13 @@ fn holds(condition: &Condition, call: &Asked, every: bool) -> Truth {
     let named = |names: &[&str], text: &str| {
         Some(names.is_empty() || names.iter().any(|name| star(name, text)))
     };
-    let values = |hosts: bool, test: &dyn Fn(Option<&Value>) -> Truth| {
-        let found = declared(call, hosts);
-        let none = found.is_empty().then_some(Some(false));
-        let outcomes = found.into_iter().map(test).collect::<Vec<_>>();
-        none.unwrap_or_else(|| if every { all(outcomes) } else { any(outcomes) })
+    let values = |hosts: bool, test: &dyn Fn(Option<&Value>) -> Truth| match declared(call, hosts) {
+        found if found.is_empty() => Some(false),
+        found if every => all(found.into_iter().map(test)),
+        found => any(found.into_iter().map(test)),
     };
-    let path = |globs: &Vec<&str>| match globs.as_slice() {
-        [] => Some(false),
-        globs => values(false, &|value| any(globs.iter().map(|glob| path_is(glob, value)))),
+    let path = |globs: &Vec<&str>| {
+        values(false, &|value| any(globs.iter().map(|glob| path_is(glob, value))))
     };
     let host = |value: Option<&Value>| any(condition.hosts.iter().map(|host| host_is(host, value)));
     let argument = |(key, wanted): &(&str, Vec<&str>)| {
@@ -68,11 +65,9 @@ fn holds(condition: &Condition, call: &Asked, every: bool) -> Truth {
 }
 
 fn all(outcomes: impl IntoIterator<Item = Truth>) -> Truth {
-    let least = |one: Truth, other: Truth| match (one, other) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        _ => one.and(other),
-    };
-    outcomes.into_iter().fold(Some(true), least)
+    let found: Vec<Truth> = outcomes.into_iter().collect();
+    let worst = [Some(false), None].into_iter().find(|truth| found.contains(truth));
+    worst.unwrap_or(Some(true))
 }
 
 fn any(outcomes: impl IntoIterator<Item = Truth>) -> Truth {

@@ -1,4 +1,6 @@
 //! What the random policies and calls are made of, and what the reference knows by hand.
+//!
+//! Hosts come with their canonical form, so that no URL parser is needed to check one.
 
 use policy::{Effect, Verdict};
 use serde_json::Value;
