@@ -1,28 +1,28 @@
 //! Whole steps — claim, decide, record, run nothing, record, complete — at full durability.
 //!
 //! The executor does nothing and everything else is real: the dispatcher, the gate with a policy, the journal on
-//! disk. The cost of a claim is measured on the engine alone, with few and with many steps queued.
+//! disk. The cost of a claim is
+//! measured without the disk, with few and with many steps queued.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use engine::policy::Policy;
 use engine::policy::document::Source;
-use engine::run::{
-    Command, Completion, Ended, Event, Grant, Micros, Plan, RunId, State, Submission as Submitted,
-    Work, decide,
-};
+use engine::policy::{Catalogue, Policy};
+use engine::run::{Event, Micros, RunId};
 use engine::workflow::Workflow;
+use journal::LogId;
 use serde_json::Value;
 
-use super::{BenchError, Measured, metric, note, sample};
-use crate::gate::{self, Principal};
+use super::{BenchError, Measured, baseline, metric, note, sample};
+use crate::executor::{Job, Report};
+use crate::gate::{self, Gate, Principal};
 use crate::layout::Layout;
 use crate::node::{Adopt, Node, Options, Submission};
-use crate::owner::{self, Doing};
+use crate::owner::{self, Asking, Doing, Effect, Moment, Owner, Submit, Turn};
 use crate::workflow;
 
 /// Steps of one run.
@@ -41,7 +41,7 @@ const POLICY: &str = "version: 1\nname: bench\nrules:\n  - { name: all, match: {
 pub(super) fn measure(folder: &Path) -> Measured {
     let few = throughput(&folder.join("24"), 24)?;
     let many = throughput(&folder.join("256"), 256)?;
-    let single = singles(&folder.join("single"))?;
+    let (single, bare) = singles(&folder.join("single"))?;
     let (short, long) = (claims(1_000)?, claims(1_000_000)?);
     let metrics = vec![
         metric("steps_per_s_24", few.per_second, "1/s"),
@@ -50,6 +50,7 @@ pub(super) fn measure(folder: &Path) -> Measured {
         metric("flushes_per_step_256", many.flushes, "count"),
         metric("run_noop_p50_ms", single.percentile(0.5) / 1000.0, "ms"),
         metric("run_noop_p99_ms", single.percentile(0.99) / 1000.0, "ms"),
+        metric("run_noop_over_fdatasync", single.percentile(0.5) / bare.percentile(0.5), "ratio"),
         metric("claim_1e3_p50_us", short, "us"),
         metric("claim_1e6_p50_us", long, "us"),
         metric("claim_cost_1e6_over_1e3", long / short, "ratio"),
@@ -64,7 +65,7 @@ pub(super) fn measure(folder: &Path) -> Measured {
         note(
             "run",
             format!(
-                "{SINGLES} runs of one step, one after the other, from submission to the durable end as a watcher sees it"
+                "{SINGLES} runs of one step, one after the other, from submission to the durable end as a watcher sees it, in turn with write and fdatasync of 4 KiB; a run needs two flushes in sequence"
             ),
         ),
         note(
@@ -97,12 +98,18 @@ fn throughput(folder: &Path, slots: u32) -> Result<Throughput, BenchError> {
     Ok(Throughput { per_second: total / took.as_secs_f64(), flushes: flushes / total })
 }
 
-fn singles(folder: &Path) -> Result<sample::Sample, BenchError> {
+/// One-step runs and bare flushes, in turn, so that both see the same disk.
+fn singles(folder: &Path) -> Result<(sample::Sample, sample::Sample), BenchError> {
+    const TURNS: usize = 8;
     let node = node(folder, 4)?;
     let workflow = steps(1)?;
-    let sample = sample::Sample::of(10, SINGLES, || finish(&node, &workflow, 1));
+    let (mut ours, mut bare) = (sample::Sample::default(), sample::Sample::default());
+    for _ in 0..TURNS {
+        ours.merge(sample::Sample::of(4, SINGLES / TURNS, || finish(&node, &workflow, 1))?);
+        bare.merge(baseline::fdatasync(folder, SINGLES / TURNS)?);
+    }
     node.stop().map_err(|error| BenchError::new("the node", error))?;
-    sample
+    Ok((ours, bare))
 }
 
 /// Submits `runs` runs and waits until all of them have ended durably.
@@ -131,13 +138,7 @@ fn finish(node: &Node, workflow: &Arc<Workflow>, runs: usize) -> Result<(), Benc
 fn node(folder: &Path, slots: u32) -> Result<Node, BenchError> {
     let failed = |error: &dyn std::fmt::Display| BenchError::new("a node", error);
     std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
-    let catalogue = gate::catalogue().map_err(|error| failed(&error))?;
-    let source = Source { name: "bench.yaml".to_owned(), text: POLICY.to_owned() };
-    let policy = Policy::load(&source, &catalogue)
-        .map_err(|findings| {
-            failed(&findings.first().map_or_else(String::new, ToString::to_string))
-        })?
-        .policy;
+    let (policy, source) = policy()?;
     let options = Options {
         layout: Layout::of(folder).map_err(|error| failed(&error))?,
         principal: Principal::recorded("user:bench"),
@@ -149,6 +150,21 @@ fn node(folder: &Path, slots: u32) -> Result<Node, BenchError> {
         watcher: None,
     };
     Node::start(options).map_err(|error| failed(&error))
+}
+
+fn catalogue() -> Result<Catalogue, BenchError> {
+    gate::catalogue().map_err(|error| BenchError::new("the tool registry", error))
+}
+
+fn policy() -> Result<(Policy, Source), BenchError> {
+    let source = Source { name: "bench.yaml".to_owned(), text: POLICY.to_owned() };
+    let loaded = Policy::load(&source, &catalogue()?).map_err(|findings| {
+        BenchError::new(
+            "the policy",
+            findings.first().map_or_else(String::new, ToString::to_string),
+        )
+    })?;
+    Ok((loaded.policy, source))
 }
 
 fn steps(count: usize) -> Result<Arc<Workflow>, BenchError> {
@@ -166,38 +182,43 @@ fn steps(count: usize) -> Result<Arc<Workflow>, BenchError> {
     Ok(Arc::new(loaded.workflow))
 }
 
-/// Median time, in µs, of taking up and finishing one step while `queued` runs of one step wait.
+/// Median time, in µs, of ending one step and taking up the next while `queued` runs of one step wait: engine, gate
+/// and records, all but the disk.
 fn claims(queued: usize) -> Result<f64, BenchError> {
+    let failed = |error: &dyn std::fmt::Display| BenchError::new("claiming", error);
     let workflow = steps(1)?;
-    let plan = Arc::new(Plan::new(workflow));
-    let submission = Arc::new(Submitted {
-        workflow: plan.digest(),
-        name: Arc::clone(plan.name()),
-        source: plan.digest(),
-        inputs: Value::Null,
-        principal: Arc::from("user:bench"),
-        key: None,
-        repeats: None,
-    });
-    let mut state = State::new(1);
-    state.know(plan);
-    apply(&mut state, &Command::Recover { epoch: 1 })?;
+    let principal = Principal::recorded("user:bench");
+    let gate = Gate::new(PathBuf::from("/"), None, Arc::new(policy()?.0), catalogue()?);
+    let mut owner = Owner::new(Arc::new(gate.map_err(|error| failed(&error))?), 1, Doing::Nothing);
+    let mut turn = turn();
+    owner.recover(1, &mut turn).map_err(|error| failed(&error))?;
+    let mut running = begun(turn);
     for number in 1..=queued {
-        let run = RunId((number as u128).to_be_bytes());
-        apply(&mut state, &Command::Submit { run, submission: Arc::clone(&submission) })?;
+        let submit = Submit {
+            run: RunId((number as u128).to_be_bytes()),
+            workflow: Arc::clone(&workflow),
+            name: "bench.yaml".to_owned(),
+            first_seen: false,
+            inputs: Value::Null,
+            principal: principal.clone(),
+            key: None,
+            holder: None,
+        };
+        let mut turn = self::turn();
+        owner.ask(Asking::Submit(Box::new(submit)), &mut turn).map_err(|error| failed(&error))?;
+        running = begun(turn).or(running);
     }
-    let grant = Arc::new(Grant {
-        tool: "exec.run".into(),
-        call: engine::run::Digest([0; 32]),
-        decision: Value::Null,
-        key: "bench".into(),
-    });
-    let done = Arc::new(Completion::new(Ended::Succeeded));
     let mut batches = Vec::new();
-    let rounds = CLAIM_BATCHES.min(queued / CLAIMS / 2);
-    for _ in 0..rounds {
-        let (result, took) =
-            sample::time(|| (0..CLAIMS).try_for_each(|_| claim(&mut state, &grant, &done)));
+    for _ in 0..CLAIM_BATCHES.min(queued / CLAIMS / 2) {
+        let (result, took) = sample::time(|| {
+            for _ in 0..CLAIMS {
+                let job = running.take().ok_or_else(|| failed(&"nothing is next"))?;
+                let mut turn = self::turn();
+                owner.report(vec![Report::nothing_done(&job)], &mut turn);
+                running = begun(turn);
+            }
+            Ok::<(), BenchError>(())
+        });
         result?;
         #[expect(clippy::cast_precision_loss, reason = "a small constant")]
         batches.push(took.as_secs_f64() * 1e6 / CLAIMS as f64);
@@ -205,22 +226,15 @@ fn claims(queued: usize) -> Result<f64, BenchError> {
     Ok(sample::percentile(&mut batches, 0.5))
 }
 
-fn claim(state: &mut State, grant: &Arc<Grant>, done: &Arc<Completion>) -> Result<(), BenchError> {
-    let Some(Work::Step { run, step, .. }) = state.next(Micros(1)) else {
-        return Err(BenchError::new("claiming", "nothing is next"));
-    };
-    apply(state, &Command::Start { run, step, grant: Arc::clone(grant), timeout_us: None })?;
-    let fence = state.leases().next().map(|claim| claim.fence);
-    let Some(fence) = fence else { return Err(BenchError::new("claiming", "no lease")) };
-    apply(state, &Command::Finish { run, step, fence, result: Arc::clone(done), entropy: 0 })?;
-    state.forget(&run);
-    Ok(())
+fn turn() -> Turn {
+    Turn::new(Moment { now: Micros(1), entropy: 0 })
 }
 
-fn apply(state: &mut State, command: &Command) -> Result<(), BenchError> {
-    let failed = |error: &dyn std::fmt::Display| BenchError::new("the engine", error);
-    for event in decide(state, command, Micros(1)).map_err(|error| failed(&error))? {
-        state.apply(&event).map_err(|error| failed(&error))?;
-    }
-    Ok(())
+/// The attempt a turn begins, if it begins one.
+fn begun(turn: Turn) -> Option<Job> {
+    let (_, effects) = turn.split(&LogId::default());
+    effects.into_iter().find_map(|effect| match effect {
+        Effect::Begin(job) => Some(*job),
+        Effect::Stop(_) | Effect::Tell(_) => None,
+    })
 }

@@ -21,6 +21,8 @@ use journal::{ArtifactStore, Journal};
 use sandbox::Canceller;
 use serde_json::Value;
 
+use crate::gate::FileFilter;
+
 pub use local::Program;
 pub use log::{LOG_KIND, Piece, Stream};
 
@@ -57,6 +59,10 @@ pub enum Work {
         tool: String,
         /// Validated, normalised arguments.
         arguments: Value,
+        /// Which files a search may look into.
+        files: FileFilter,
+        /// Largest file that may be read, in bytes, where the decision says so.
+        largest: Option<u64>,
     },
 }
 
@@ -159,7 +165,7 @@ impl Executor {
     /// Begins every job; `report` is called once per job, from another thread or from this one.
     pub fn begin(&self, jobs: Vec<Job>, report: &(impl Fn(Vec<Report>) + Clone + Send + 'static)) {
         match self {
-            Self::Nothing => report(jobs.iter().map(report::nothing_done).collect()),
+            Self::Nothing => report(jobs.iter().map(Report::nothing_done).collect()),
             Self::Real(real) => {
                 for job in jobs {
                     let (real, report) = (Arc::clone(real), report.clone());
@@ -204,9 +210,11 @@ impl Executor {
 fn carry_out(real: &Real, job: Job) -> Report {
     let report = match &job.work {
         Work::Program(program) => local::run(real, &job, program),
-        Work::Nothing => report::nothing_done(&job),
-        Work::Fast { tool, arguments } => {
-            let result = match fast::call(&real.project, tool, arguments) {
+        Work::Nothing => Report::nothing_done(&job),
+        Work::Fast { tool, arguments, files, largest } => {
+            let mut files = files.clone();
+            let allowed = fast::Allowed { file: &mut |path| files.allows(path), largest: *largest };
+            let result = match fast::call(&real.project, tool, arguments, allowed) {
                 Ok(outputs) => report::tool_done(outputs),
                 Err(error) => report::tool_failed(&error),
             };

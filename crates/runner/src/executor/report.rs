@@ -20,9 +20,12 @@ pub(super) fn lost(job: &Job) -> Report {
     }
 }
 
-/// A report of success for an attempt that was not to do anything.
-pub(super) fn nothing_done(job: &Job) -> Report {
-    Report { result: Completion::new(Ended::Succeeded), ..lost(job) }
+impl Report {
+    /// A report of success for an attempt that was not to do anything.
+    #[must_use]
+    pub fn nothing_done(job: &Job) -> Self {
+        Self { result: Completion::new(Ended::Succeeded), ..lost(job) }
+    }
 }
 
 /// A read-only tool answered.

@@ -4,6 +4,7 @@
 //! admits has one form: the arguments policy saw are the arguments that run. The gate records nothing and runs
 //! nothing: its answer goes into the record that must be durable before the effect begins.
 
+mod exposure;
 mod path;
 mod payload;
 mod principal;
@@ -164,6 +165,12 @@ impl Gate {
                         "mount `{written}` would write into the project; keep files with `artifacts`"
                     )));
                 }
+                // The project itself is the workspace, where the state folder is hidden.
+                let elsewhere = source.path != self.project;
+                if let Some(shown) = exposure::of(&self.project, &source.path).filter(|_| elsewhere)
+                {
+                    return Err(hidden(&written, &shown));
+                }
                 *slot = Value::String(source.shown);
             }
             // What is not there may still be forbidden: policy sees the path as far as it can be told.
@@ -242,6 +249,15 @@ fn outside(error: &PathError) -> Refused {
     Refused::Stopped { by, decision: Value::Null }
 }
 
+fn hidden(mount: &str, shown: &str) -> Refused {
+    let by = StoppedBy {
+        kind: Guard::Isolation,
+        name: "hidden folders".into(),
+        detail: format!("mount `{mount}` is refused: {shown}").into(),
+    };
+    Refused::Stopped { by, decision: Value::Null }
+}
+
 fn digest(tool: &str, arguments: &Value) -> Digest {
     let mut hash = Sha256::new();
     hash.update((tool.len() as u64).to_be_bytes());
@@ -249,6 +265,31 @@ fn digest(tool: &str, arguments: &Value) -> Digest {
     // Maps are sorted, so one value has one text.
     hash.update(arguments.to_string().as_bytes());
     Digest(hash.finalize().into())
+}
+
+/// Which files one admitted call may look into: a search is decided for its folder, and again for each file in it.
+#[derive(Debug, Clone)]
+pub struct FileFilter {
+    gate: Arc<Gate>,
+    principal: Arc<Principal>,
+    tool: String,
+    arguments: Value,
+}
+
+impl FileFilter {
+    /// The filter of a call.
+    #[must_use]
+    pub fn new(gate: Arc<Gate>, principal: Arc<Principal>, admitted: &Admitted) -> Self {
+        Self { gate, principal, tool: admitted.tool.clone(), arguments: admitted.arguments.clone() }
+    }
+
+    /// Whether the call would be allowed for this file, relative to the project.
+    pub fn allows(&mut self, file: &str) -> bool {
+        if let Some(slot) = self.arguments.get_mut("path") {
+            *slot = Value::String(file.to_owned());
+        }
+        self.gate.decide(&self.principal, &self.tool, &self.arguments).verdict == Verdict::Allow
+    }
 }
 
 /// The catalogue of every registered tool.

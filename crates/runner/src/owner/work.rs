@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::policy::Profile as Loosest;
@@ -10,7 +11,7 @@ use sandbox::{Limits, Mount, Spec, Workspace};
 use serde_json::Value;
 
 use crate::executor::{Program, Work};
-use crate::gate::Admitted;
+use crate::gate::{Admitted, FileFilter, Gate, Principal};
 use crate::layout::STATE_FOLDER;
 
 /// Environment variable that carries the key under which the step's effect may happen once.
@@ -27,17 +28,24 @@ pub(super) struct Identity<'a> {
     pub(super) key: &'a str,
 }
 
-/// The work of `step`, whose call was `admitted`.
-pub(super) fn of(
+/// What a read-only tool is to do, with the files it may look into.
+pub(super) fn fast(gate: &Arc<Gate>, principal: &Arc<Principal>, admitted: &Admitted) -> Work {
+    Work::Fast {
+        tool: admitted.tool.clone(),
+        arguments: admitted.arguments.clone(),
+        files: FileFilter::new(Arc::clone(gate), Arc::clone(principal), admitted),
+        largest: admitted.constraints.max_file_size,
+    }
+}
+
+/// The program of `step`, whose call was `admitted`.
+pub(super) fn program(
     project: &Path,
     step: &Step,
     call: Call,
     admitted: &Admitted,
     identity: &Identity<'_>,
 ) -> Work {
-    if call.argv.is_empty() {
-        return Work::Fast { tool: admitted.tool.clone(), arguments: admitted.arguments.clone() };
-    }
     let mounts = mounts(project, &admitted.arguments, &call);
     let mut env: Vec<(OsString, OsString)> =
         call.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
@@ -111,10 +119,11 @@ fn limits(step: &Step, admitted: &Admitted) -> Limits {
     let count = |value: Option<u64>, usual: u32| {
         value.map_or(usual, |value| u32::try_from(value).unwrap_or(u32::MAX))
     };
+    let largest = admitted.constraints.max_file_size.unwrap_or(u64::MAX);
     Limits {
         wall: wall(step, admitted),
         output_bytes: asked.output_bytes.unwrap_or(usual.output_bytes),
-        artifact_bytes: asked.artifact_bytes.unwrap_or(usual.artifact_bytes),
+        artifact_bytes: asked.artifact_bytes.unwrap_or(usual.artifact_bytes).min(largest),
         memory_bytes: asked.memory_bytes.or(usual.memory_bytes),
         pids: count(asked.pids, usual.pids),
         open_files: count(asked.open_files, usual.open_files),

@@ -5,9 +5,14 @@ use std::path::Path;
 use globset::GlobBuilder;
 use serde_json::{Value, json};
 
-use super::{FastError, RESULT_ENTRIES, walk};
+use super::{Allowed, FastError, RESULT_ENTRIES, walk};
 
-pub(super) fn call(root: &Path, path: &str, pattern: &str) -> Result<Value, FastError> {
+pub(super) fn call(
+    root: &Path,
+    path: &str,
+    pattern: &str,
+    allowed: Allowed<'_>,
+) -> Result<Value, FastError> {
     let matcher = GlobBuilder::new(pattern)
         .literal_separator(true)
         .build()
@@ -16,8 +21,10 @@ pub(super) fn call(root: &Path, path: &str, pattern: &str) -> Result<Value, Fast
             reason: error.to_string(),
         })?
         .compile_matcher();
-    let mut paths: Vec<String> =
-        walk::files(root, path)?.into_iter().filter(|path| matcher.is_match(path)).collect();
+    let mut paths: Vec<String> = walk::files(root, path)?
+        .into_iter()
+        .filter(|path| matcher.is_match(path) && (allowed.file)(path))
+        .collect();
     let truncated = paths.len() > RESULT_ENTRIES;
     paths.truncate(RESULT_ENTRIES);
     Ok(json!({ "matches": paths.len(), "paths": paths, "truncated": truncated }))

@@ -9,7 +9,7 @@ use std::path::Path;
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
-use super::{FastError, RESULT_ENTRIES, TEXT_BYTES, beneath, walk};
+use super::{Allowed, FastError, RESULT_ENTRIES, TEXT_BYTES, beneath, walk};
 
 /// Largest compiled expression, in bytes.
 const PATTERN_BYTES: usize = 1024 * 1024;
@@ -22,7 +22,12 @@ pub(super) enum Within<'a> {
     Text(&'a str),
 }
 
-pub(super) fn call(root: &Path, within: &Within<'_>, pattern: &str) -> Result<Value, FastError> {
+pub(super) fn call(
+    root: &Path,
+    within: &Within<'_>,
+    pattern: &str,
+    allowed: Allowed<'_>,
+) -> Result<Value, FastError> {
     let wrong = |error: regex::Error| FastError::Pattern {
         pattern: pattern.to_owned(),
         reason: error.to_string(),
@@ -36,7 +41,10 @@ pub(super) fn call(root: &Path, within: &Within<'_>, pattern: &str) -> Result<Va
                 if lines.len() > RESULT_ENTRIES {
                     break;
                 }
-                if let Some(bytes) = contents(root, &file) {
+                if !(allowed.file)(&file) {
+                    continue;
+                }
+                if let Some(bytes) = contents(root, &file, allowed.largest) {
                     matching(&expression, Some(&file), &bytes, &mut lines);
                 }
             }
@@ -54,10 +62,11 @@ fn files(root: &Path, path: &str) -> Result<Vec<String>, FastError> {
     }
 }
 
-/// The file's first [`TEXT_BYTES`]; a file that went away meanwhile is passed over.
-fn contents(root: &Path, path: &str) -> Option<Vec<u8>> {
+/// The file's first [`TEXT_BYTES`]; one that went away meanwhile or is larger than allowed is passed over.
+fn contents(root: &Path, path: &str, largest: Option<u64>) -> Option<Vec<u8>> {
     let file = beneath::open(root, path).ok()?;
-    if !file.metadata().ok()?.is_file() {
+    let about = file.metadata().ok()?;
+    if !about.is_file() || largest.is_some_and(|largest| about.len() > largest) {
         return None;
     }
     let mut bytes = Vec::new();

@@ -41,6 +41,16 @@ pub enum FastError {
     /// The file is not UTF-8 text.
     #[error("`{0}` is not UTF-8 text")]
     Binary(String),
+    /// The file is larger than the decision allows.
+    #[error("`{path}` has {size} bytes, and the policy allows {largest}")]
+    TooLarge {
+        /// Relative path.
+        path: String,
+        /// Its size.
+        size: u64,
+        /// What is allowed.
+        largest: u64,
+    },
     /// The pattern cannot be compiled.
     #[error("pattern `{pattern}` is not valid: {reason}")]
     Pattern {
@@ -63,21 +73,34 @@ pub enum FastError {
     Unknown(String),
 }
 
+/// What a call may read beyond the path it was decided for.
+pub struct Allowed<'a> {
+    /// Whether a search may look into this file, relative to the root.
+    pub file: &'a mut dyn FnMut(&str) -> bool,
+    /// Largest file that may be read, in bytes.
+    pub largest: Option<u64>,
+}
+
 /// Runs one read-only tool with validated, normalised `arguments` beneath `root`.
 ///
 /// # Errors
 /// See [`FastError`]; nothing has changed in any case.
-pub fn call(root: &Path, name: &str, arguments: &Value) -> Result<Value, FastError> {
+pub fn call(
+    root: &Path,
+    name: &str,
+    arguments: &Value,
+    allowed: Allowed<'_>,
+) -> Result<Value, FastError> {
     let text = |key: &str| arguments.get(key).and_then(Value::as_str);
     let path = text("path").unwrap_or(".");
     match name {
-        tool::FS_READ => read::call(root, path),
+        tool::FS_READ => read::call(root, path, allowed.largest),
         tool::FS_LIST => list::call(root, path),
         tool::FS_EXISTS => exists::call(root, path),
-        tool::SEARCH_GLOB => glob::call(root, path, text("pattern").unwrap_or_default()),
+        tool::SEARCH_GLOB => glob::call(root, path, text("pattern").unwrap_or_default(), allowed),
         tool::SEARCH_GREP => {
             let within = text("text").map_or(grep::Within::Files(path), grep::Within::Text);
-            grep::call(root, &within, text("pattern").unwrap_or_default())
+            grep::call(root, &within, text("pattern").unwrap_or_default(), allowed)
         }
         _ => Err(FastError::Unknown(name.to_owned())),
     }

@@ -7,12 +7,15 @@ use serde_json::{Value, json};
 
 use super::{FastError, TEXT_BYTES, beneath};
 
-pub(super) fn call(root: &Path, path: &str) -> Result<Value, FastError> {
+pub(super) fn call(root: &Path, path: &str, largest: Option<u64>) -> Result<Value, FastError> {
     let failed = |source| FastError::Read { path: path.to_owned(), source };
     let file = beneath::open(root, path)?;
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() {
         return Err(FastError::Kind { path: path.to_owned(), wanted: "file" });
+    }
+    if let Some(largest) = largest.filter(|largest| about.len() > *largest) {
+        return Err(FastError::TooLarge { path: path.to_owned(), size: about.len(), largest });
     }
     let mut bytes = Vec::new();
     file.take(TEXT_BYTES).read_to_end(&mut bytes).map_err(failed)?;

@@ -1,18 +1,10 @@
 //! The read-only tools: what they answer, and that nothing outside the project can be reached through them.
-#![allow(missing_docs, reason = "tests")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a failed test should stop loudly"
-)]
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use runner::executor::fast::{FastError, OpenError, TEXT_BYTES, call};
+use runner::executor::fast::{self, Allowed, FastError, OpenError, TEXT_BYTES};
 use serde_json::{Value, json};
 
 fn project() -> tempfile::TempDir {
@@ -25,6 +17,10 @@ fn project() -> tempfile::TempDir {
     fs::write(root.join("docs/deep/b.md"), "needle two\nneedle three").unwrap();
     fs::write(root.join("binary"), [0xff, 0xfe, 0]).unwrap();
     folder
+}
+
+fn call(root: &Path, tool: &str, arguments: &Value) -> Result<Value, FastError> {
+    fast::call(root, tool, arguments, Allowed { file: &mut |_| true, largest: None })
 }
 
 fn ask(root: &Path, tool: &str, arguments: Value) -> Value {
@@ -102,4 +98,25 @@ fn a_long_file_is_cut_at_a_character_and_said_so() {
     let read = ask(folder.path(), "fs.read", json!({ "path": "long" }));
     assert_eq!(read["truncated"], true);
     assert_eq!(read["text"].as_str().unwrap().len(), length - 1);
+}
+
+#[test]
+fn a_search_looks_only_into_files_it_may_read() {
+    let folder = project();
+    let mut filter = |path: &str| !path.contains("deep");
+    let allowed = Allowed { file: &mut filter, largest: None };
+    let arguments = json!({ "pattern": "needle", "path": "." });
+    let found = fast::call(folder.path(), "search.grep", &arguments, allowed).unwrap();
+    assert_eq!(found["matches"], 1, "{found}");
+}
+
+#[test]
+fn a_file_larger_than_the_decision_allows_is_not_read() {
+    let folder = project();
+    let read = |largest| {
+        let allowed = Allowed { file: &mut |_| true, largest: Some(largest) };
+        fast::call(folder.path(), "fs.read", &json!({ "path": "docs/a.md" }), allowed)
+    };
+    assert!(matches!(read(16), Err(FastError::TooLarge { size: 17, largest: 16, .. })));
+    assert!(read(17).is_ok());
 }

@@ -13,10 +13,10 @@ use runner::{Adopt, Doing, Event, Layout, Node, Options, RunId, Submission, owne
 use serde_json::Value;
 
 /// Longest wait for an event; only a hang takes so long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A policy that allows everything the tests do, except what they want denied.
-pub const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 version: 1
 name: test
 rules:
@@ -27,29 +27,30 @@ rules:
 "#;
 
 /// A project folder.
-pub struct Project {
-    pub folder: tempfile::TempDir,
-    pub layout: Layout,
+pub(crate) struct Project {
+    /// Kept so that the folder lives as long as the project.
+    _folder: tempfile::TempDir,
+    pub(crate) layout: Layout,
 }
 
 impl Project {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::of(folder.path()).unwrap();
         layout.create().unwrap();
         std::fs::write(layout.policy(), POLICY).unwrap();
-        Self { folder, layout }
+        Self { _folder: folder, layout }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.layout.project()
     }
 
-    pub fn in_force(&self) -> InForce {
+    pub(crate) fn in_force(&self) -> InForce {
         policy::load(Some(&self.layout.policy())).unwrap()
     }
 
-    pub fn gate(&self) -> Gate {
+    pub(crate) fn gate(&self) -> Gate {
         let home = Some(self.path().join("home"));
         Gate::new(
             self.path().to_path_buf(),
@@ -60,11 +61,11 @@ impl Project {
         .unwrap()
     }
 
-    pub fn node(&self, doing: Doing, adopt: Adopt) -> Node {
+    pub(crate) fn node(&self, doing: Doing, adopt: Adopt) -> Node {
         self.node_watched(doing, adopt, None)
     }
 
-    pub fn node_watched(
+    pub(crate) fn node_watched(
         &self,
         doing: Doing,
         adopt: Adopt,
@@ -86,18 +87,18 @@ impl Project {
 }
 
 /// The principal of every test.
-pub fn user() -> Principal {
+pub(crate) fn user() -> Principal {
     Principal::recorded("user:tester")
 }
 
 /// A workflow from its text.
-pub fn load(text: &str) -> Loaded {
+pub(crate) fn load(text: &str) -> Loaded {
     let source = Source { name: "test.yaml".to_owned(), text: text.to_owned() };
     workflow::load(&source).unwrap_or_else(|findings| panic!("{findings:#?}"))
 }
 
 /// A submission of a workflow.
-pub fn submission(text: &str, key: Option<&str>) -> Submission {
+pub(crate) fn submission(text: &str, key: Option<&str>) -> Submission {
     Submission {
         workflow: Arc::new(load(text).workflow),
         name: "test.yaml".to_owned(),
@@ -107,14 +108,14 @@ pub fn submission(text: &str, key: Option<&str>) -> Submission {
 }
 
 /// Runs a workflow to its end; the run and its events.
-pub fn to_the_end(node: &Node, text: &str) -> (RunId, Vec<Event>) {
+pub(crate) fn to_the_end(node: &Node, text: &str) -> (RunId, Vec<Event>) {
     let (watcher, events) = channel();
     let run = node.submit(submission(text, None), Some(watcher)).unwrap().run;
     (run, until_end(&events, run))
 }
 
 /// Every event of `run` up to its end.
-pub fn until_end(events: &Receiver<Event>, run: RunId) -> Vec<Event> {
+pub(crate) fn until_end(events: &Receiver<Event>, run: RunId) -> Vec<Event> {
     let mut seen = Vec::new();
     loop {
         let event = events.recv_timeout(PATIENCE).expect("the run should end");

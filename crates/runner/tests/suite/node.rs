@@ -1,21 +1,11 @@
 //! A node from start to stop: runs, cancellation, keys, recovery, and the views derived from its records.
-#![allow(missing_docs, reason = "tests")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a failed test should stop loudly"
-)]
-
-mod support;
 
 use std::sync::mpsc::channel;
 
+use crate::support::{PATIENCE, Project, submission, to_the_end, until_end};
 use runner::control::{self, Answer, Request};
 use runner::history::History;
 use runner::{Adopt, Doing, Fact, OpenError, RunState, StartError, StepState, Unanswered, audit};
-use support::{PATIENCE, Project, submission, to_the_end, until_end};
 
 const THREE: &str = "
 version: 1
@@ -83,7 +73,7 @@ fn a_second_owner_is_refused_and_the_first_goes_on() {
     let in_force = project.in_force();
     let second = runner::Node::start(runner::Options {
         layout: project.layout.clone(),
-        principal: support::user(),
+        principal: crate::support::user(),
         policy: (in_force.policy, in_force.source),
         home: None,
         slots: 1,

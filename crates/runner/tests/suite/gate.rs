@@ -1,19 +1,9 @@
 //! What the gate admits, and what stops a call.
-#![allow(missing_docs, reason = "tests")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a failed test should stop loudly"
-)]
 
-mod support;
-
+use crate::support::{Project, user};
 use runner::Guard;
 use runner::gate::{Admitted, Asked, Refused};
 use serde_json::{Value, json};
-use support::{Project, user};
 
 fn admit(project: &Project, tool: &str, arguments: Value) -> Result<Admitted, Refused> {
     project.gate().admit(&user(), Asked { tool: tool.to_owned(), arguments })
@@ -113,5 +103,17 @@ fn arguments_that_do_not_fit_the_schema_are_refused_before_policy_is_asked() {
     for (tool, arguments) in cases {
         let admitted = admit(&project, tool, arguments.clone());
         assert!(matches!(admitted, Err(Refused::Invalid(_))), "{tool} {arguments}: {admitted:?}");
+    }
+}
+
+#[test]
+fn a_mount_cannot_bring_along_what_is_hidden() {
+    let project = Project::new();
+    std::fs::create_dir_all(project.path().join("home/.ssh")).unwrap();
+    let above = project.path().parent().unwrap().to_str().unwrap().to_owned();
+    for source in ["/", above.as_str(), "~", "home"] {
+        let mounts = json!([{ "source": source, "target": "/mnt", "access": "read" }]);
+        let (kind, name, _) = stopped(admit(&project, "exec.run", run("ls", mounts)));
+        assert_eq!((kind, name.as_str()), (Guard::Isolation, "hidden folders"), "{source}");
     }
 }

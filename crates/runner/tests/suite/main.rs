@@ -1,0 +1,13 @@
+//! The runner from outside: gate, read-only tools, nodes. One binary, so that it links once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a failed test should stop loudly"
+)]
+
+mod fast;
+mod gate;
+mod node;
+mod support;
