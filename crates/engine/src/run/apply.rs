@@ -76,7 +76,7 @@ impl State {
         self.submitted += 1;
         self.runs.insert(event.run, Box::new(run));
         if let Some(key) = key_of(submission) {
-            self.keys.insert(key, event.run);
+            self.keys.entry(key).or_insert(event.run);
         }
         Ok(())
     }
@@ -213,7 +213,6 @@ impl Fold<'_> {
             let trail = slot.trail_mut();
             trail.finished = Some(at);
             trail.result = Some(Arc::clone(result));
-            trail.note = None;
         }
         let to = match retrying {
             true => Phase::Waiting(Wait::Retry { due: at }),

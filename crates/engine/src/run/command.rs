@@ -5,6 +5,7 @@
 //! What a command leads to is in `decide`.
 
 use super::completion::{Completion, Grant, StoppedBy};
+use super::digest::Digest;
 use super::event::{Submission, Verdict};
 use super::fence::Fence;
 use super::id::RunId;
@@ -163,7 +164,7 @@ pub enum Rejection {
     },
     /// The plan was not made known to the state, see `State::know`.
     #[error("workflow `{0}` is not loaded")]
-    UnknownWorkflow(super::digest::Digest),
+    UnknownWorkflow(Digest),
     /// The id or the key is taken.
     #[error("already submitted as `{run}`")]
     AlreadySubmitted {

@@ -6,7 +6,7 @@
 //! strings. The journal's header already has the stream, the time and the principal, so the
 //! payload may be the fact alone. Who makes them is `decide`; what they do is `apply`.
 
-use super::completion::{Completion, Ended, Grant, StoppedBy};
+use super::completion::{Completion, Ended, Grant, Outcome, StoppedBy};
 use super::digest::Digest;
 use super::fence::Fence;
 use super::id::RunId;
@@ -75,7 +75,7 @@ pub enum SkipReason {
         /// The step where it began.
         step: Arc<str>,
         /// How that step ended.
-        outcome: super::completion::Outcome,
+        outcome: Outcome,
     },
 }
 

@@ -1,8 +1,8 @@
 //! `Plan`: what the state machines need to know of a workflow, and nothing more.
 //!
 //! Names, edges, gates, timeouts and retry rules of a loaded workflow, in the form the run engine
-//! asks for them. Nothing is checked here: that the steps are a graph without cycles is the
-//! loader's promise. One plan is shared by every run of the same document. What happens along the
+//! asks for them. Nothing is checked here: that the steps are a graph without cycles, and that no
+//! need leads from one stage to the other, is the loader's promise. One plan is shared by every run of the same document. What happens along the
 //! edges is in `settle`.
 
 use super::backoff::micros;
@@ -63,7 +63,7 @@ pub enum Outputs {
 pub struct Node {
     /// Unique within the plan.
     pub name: Arc<str>,
-    /// Steps that must have ended before this one is taken up, each once.
+    /// Steps of the same stage that must have ended before this one is taken up, each once.
     pub needs: Vec<StepIndex>,
     /// What the ends of the needs must be.
     pub gate: Gate,

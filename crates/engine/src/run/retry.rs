@@ -100,9 +100,8 @@ fn may_follow(site: Site<'_>, reset: &BTreeSet<StepIndex>) -> bool {
     site.node.gate == Gate::Asks
         || site.node.needs.iter().all(|&need| match (run.plan.node(need), run.step(need)) {
             (Some(node), Some(step)) => {
-                let crosses = node.stage != site.node.stage;
                 let good = |outcome| satisfies(node, outcome);
-                crosses || reset.contains(&need) || step.outcome().is_none_or(good)
+                reset.contains(&need) || step.outcome().is_none_or(good)
             }
             _ => false,
         })

@@ -7,7 +7,7 @@
 use super::completion::Outcome;
 use super::decide::Log;
 use super::event::{Fact, RunEnd, SkipReason};
-use super::plan::{Gate, Node, Outputs, Severity, Stage};
+use super::plan::{Gate, Node, Outputs, Severity};
 use super::progress::{Cancellation, Run, satisfies};
 use crate::workflow::StepIndex;
 use serde_json::Value;
@@ -52,7 +52,7 @@ impl<'a> Settling<'a> {
     pub(super) fn finish(mut self, log: &mut Log) {
         while let Some((step, reason)) = self.stops.pop() {
             for &dependant in self.run.plan.dependants(step) {
-                if self.stopped(step, dependant) {
+                if self.stopped(dependant) {
                     let line = Some(format!("skipped: {reason}"));
                     self.ends.insert(dependant, (Outcome::Skipped, line));
                     self.stops.push((dependant, reason.clone()));
@@ -73,16 +73,12 @@ impl<'a> Settling<'a> {
         }
     }
 
-    /// Whether the bad end of `step` takes `dependant` with it.
-    fn stopped(&self, step: StepIndex, dependant: StepIndex) -> bool {
-        let plan = &self.run.plan;
-        let (Some(node), Some(next)) = (plan.node(step), plan.node(dependant)) else {
-            return false;
-        };
-        let open = self.run.step(dependant).is_some_and(|slot| !slot.phase.is_ended())
+    /// Whether the step has not ended and a bad end of one that it needs takes it along.
+    fn stopped(&self, dependant: StepIndex) -> bool {
+        let open = self.run.step(dependant).is_some_and(|step| !step.phase.is_ended())
             && !self.ends.contains_key(&dependant);
-        let crosses = node.stage == Stage::Main && next.stage == Stage::Finally;
-        open && next.gate == Gate::OnSuccess && !crosses
+        let gate = self.run.plan.node(dependant).map(|node| node.gate);
+        open && gate == Some(Gate::OnSuccess)
     }
 }
 

@@ -6,7 +6,7 @@
 use super::agenda::{Agenda, Turn};
 use super::event::RunEnd;
 use super::plan::{Outputs, Stage};
-use super::progress::{Phase, Run};
+use super::progress::{Phase, Run, Step};
 use super::settle;
 use crate::workflow::StepIndex;
 
@@ -25,7 +25,7 @@ impl Run {
         let from = std::mem::replace(&mut slot.phase, to);
         match (from.is_ended(), ends) {
             (false, true) => self.close(agenda, step),
-            (true, false) => self.reopen(agenda, step),
+            (true, false) => self.reopen(step),
             (true, true) | (false, false) => {}
         }
     }
@@ -57,15 +57,14 @@ impl Run {
     }
 
     pub(super) fn ready_if_free(&mut self, agenda: &mut Agenda, step: StepIndex) {
-        let free = |slot: &super::progress::Step| slot.missing == 0 && slot.phase == Phase::Pending;
+        let free = |slot: &Step| slot.missing == 0 && slot.phase == Phase::Pending;
         if self.step(step).is_some_and(free) {
             self.shift(agenda, step, Phase::Ready);
         }
     }
 
-    fn reopen(&mut self, agenda: &mut Agenda, step: StepIndex) {
+    fn reopen(&mut self, step: StepIndex) {
         let plan = self.plan.clone();
-        agenda.concluding.remove(&(self.order, self.id));
         self.open = self.open.saturating_add(1);
         for &dependant in plan.dependants(step) {
             self.hold_back(dependant);

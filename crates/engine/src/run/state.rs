@@ -99,7 +99,9 @@ impl State {
             return false;
         }
         let Some(gone) = self.runs.remove(run) else { return false };
-        if let Some(key) = key_of(&gone.submission) {
+        if let Some(key) = key_of(&gone.submission)
+            && self.keys.get(&key) == Some(run)
+        {
             self.keys.remove(&key);
         }
         let digest = gone.plan.digest();

@@ -1,4 +1,7 @@
 //! Random graphs as documents, for tests that hold for every graph.
+//!
+//! A step is a few numbers, so that a failing graph shrinks to a small one. What holds is in
+//! `property`.
 
 use engine::run::Plan;
 use proptest::prelude::*;

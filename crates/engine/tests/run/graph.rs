@@ -1,4 +1,7 @@
 //! What the end of a step means for the steps around it.
+//!
+//! Skipping, tolerance, conditions, `finally`, retries, order, explanations: one small graph per
+//! sentence. What holds for every graph is in `property`.
 
 use crate::world::{SECOND, World, completion, denial, steps};
 use engine::expression::Status;
@@ -77,6 +80,12 @@ fn status_counts_what_a_step_waits_for() {
     assert_eq!(status(&world, "c"), Status::Failure);
     world.pass(run, "c", Ended::Succeeded);
     assert_eq!(status(&world, "z"), Status::Failure);
+
+    let (mut world, run) = World::of(&steps("a:\nfinally\ny:\nz:"));
+    world.pass(run, "a", Ended::Succeeded);
+    world.pass(run, "y", Ended::Failed);
+    let z = world.place(run, "z");
+    assert_eq!(world.run(run).status(z), Status::Success, "it does not wait for y");
 }
 
 #[test]
@@ -283,4 +292,62 @@ fn a_waiting_retry_can_be_had_at_once() {
     assert_eq!(world.next(), None);
     world.ask(&world.retry(run, "a", Scope::Step)).unwrap();
     assert_eq!(world.drain("", Ended::Succeeded), ["a"]);
+}
+
+#[test]
+fn retrying_what_a_waiting_step_needs_sets_the_waiting_step_back() {
+    let retry = "retry: { max_attempts: 2, backoff: { base: 10s, jitter: false } }";
+    let (mut world, run) = World::of(&steps(&format!("a:; allow_failure: true\nb: a; {retry}")));
+    world.pass(run, "a", Ended::Failed);
+    world.pass(run, "b", Ended::Failed);
+    assert_eq!(world.picture(run), "a=failed b=retrying");
+    world.ask(&world.retry(run, "a", Scope::Step)).unwrap();
+    assert_eq!(world.picture(run), "a=ready b=pending");
+    world.wait(10 * SECOND);
+    assert_eq!(world.drain("", Ended::Succeeded), ["a", "b"]);
+}
+
+#[test]
+fn a_due_retry_keeps_its_place_in_the_order() {
+    let plan = steps("a:; retry: { max_attempts: 2, backoff: { base: 10s, jitter: false } }\nb: a");
+    let mut world = World::new(1);
+    let (first, second) = (world.submit(&plan), world.submit(&plan));
+    world.pass(first, "a", Ended::Failed);
+    assert_eq!(world.next().unwrap().0, second, "nobody waits for what is not due");
+    world.wait(10 * SECOND);
+    assert_eq!(world.next().unwrap().0, first, "the older run goes first");
+    world.pass(second, "a", Ended::Failed);
+    world.pass(first, "a", Ended::Succeeded);
+    world.wait(10 * SECOND);
+    assert_eq!((world.next().unwrap().0, world.next_name().as_deref()), (first, Some("b")));
+}
+
+#[test]
+fn an_earlier_attempt_does_not_speak_for_a_denied_step() {
+    let (mut world, run) = World::of(&steps("a:; retry: { max_attempts: 2 }\nfinally\nz:"));
+    world.pass(run, "a", Ended::Failed);
+    world.ask(&world.retry(run, "a", Scope::Step)).unwrap();
+    world.pass(run, "a", Ended::Failed);
+    world.wait(3600 * SECOND);
+    world.ask(&world.refuse(run, "a", denial())).unwrap();
+    assert_eq!(world.picture(run), "a=denied z=ready");
+    assert_eq!(world.run(run).facts()["a"].exit_code, None);
+    let view = world.run(run).view();
+    assert_eq!(&*view.steps[0].stopped_by.as_ref().unwrap().name, "no-network");
+    assert_eq!(view.steps[0].line.as_deref(), Some("denied: stopped by `no-network`"));
+}
+
+#[test]
+fn the_failure_of_a_run_is_the_first_one() {
+    let (mut world, run) = World::of(&steps("a:\nb:\nfinally\ny:\nz:"));
+    world.pass(run, "b", Ended::TimedOut);
+    world.pass(run, "a", Ended::Succeeded);
+    world.pass(run, "y", Ended::Succeeded);
+    world.pass(run, "z", Ended::Failed);
+    let failure = world.run(run).summary().failure.unwrap();
+    assert_eq!(&*failure, "step `b` timed_out: stopped after 60s");
+    let (mut world, run) = World::of(&steps("a:\nb:"));
+    world.pass(run, "b", Ended::Failed);
+    world.pass(run, "a", Ended::TimedOut);
+    assert_eq!(&*world.run(run).summary().failure.unwrap(), "step `b` failed: exit code 1");
 }

@@ -1,4 +1,6 @@
 //! The JSON of events and views, as the journal and the projections keep it.
+//!
+//! Every kind of fact is written out here once: a change of any of them breaks old journals.
 
 use crate::world::{World, completion, grant, steps};
 use engine::run::{

@@ -1,4 +1,6 @@
 //! Leases: fences, late reports, lost hosts.
+//!
+//! What is reported by the wrong one, too late, or never. Cancelling is in `stop`.
 
 use crate::world::{SECOND, TIMEOUT, World, completion, steps};
 use engine::run::{

@@ -1,4 +1,6 @@
 //! Cancelling a run in each situation.
+//!
+//! Queued, running, waiting, already stopping, and taken up again afterwards.
 
 use crate::world::{SECOND, World, steps};
 use engine::expression::Status;
@@ -103,4 +105,20 @@ fn a_cancelled_run_can_be_taken_up_again_from_a_step() {
     assert!(world.run(run).cancellation().is_none());
     assert_eq!(world.drain("", Ended::Succeeded), ["b", "c"]);
     assert_eq!(world.state_of(run), RunState::Succeeded);
+}
+
+#[test]
+fn helping_a_last_step_does_not_undo_the_cancellation() {
+    let lines = "a:\nfinally\nz:; idempotent: false";
+    let (mut world, run) = World::of(&steps(lines));
+    world.ask(&world.start(run, "a")).unwrap();
+    world.ask(&World::cancel(run)).unwrap();
+    world.ask(&world.finish(run, "a", Ended::Cancelled)).unwrap();
+    world.ask(&world.start(run, "z")).unwrap();
+    world.ask(&Command::Recover { epoch: 1 }).unwrap();
+    assert_eq!(world.picture(run), "a=cancelled z=unknown");
+    world.ask(&world.retry(run, "z", Scope::Step)).unwrap();
+    assert!(world.run(run).cancellation().is_some());
+    assert_eq!(world.drain("", Ended::Succeeded), ["z"]);
+    assert_eq!(world.state_of(run), RunState::Cancelled);
 }

@@ -8,6 +8,7 @@ use engine::run::{
     Command, Digest, Ended, Hold, Rejection, RunId, RunState, Scope, State, Verdict, decide,
 };
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// A world whose step `b` is in this state; `a` has succeeded where it must have.
 fn in_state(name: &str) -> (World, RunId) {
@@ -171,7 +172,19 @@ fn one_run_per_principal_and_key() {
     let taken = |same| Err(Rejection::AlreadySubmitted { run: first, same });
     assert_eq!(world.ask(&submit(second, &plan, Some("k"))), taken(true));
     assert_eq!(world.ask(&submit(second, &other, Some("k"))), taken(false));
+    let mut others = World::submission(&plan, Some("k"));
+    Arc::make_mut(&mut others).inputs = serde_json::json!({ "n": 1 });
+    assert_eq!(world.ask(&Command::Submit { run: second, submission: others }), taken(false));
     assert!(world.ask(&submit(second, &plan, Some("l"))).is_ok());
+    // A key is free again where its run is forgotten; from then on a projection answers for it.
+    world.drain("", Ended::Succeeded);
+    assert!(world.state.forget(&first));
+    assert_eq!(world.state.run_of_key("user:ada", "k"), None);
+    assert!(world.ask(&submit(run_id(2), &plan, Some("k"))).is_ok());
+    world.state.apply(&world.history[0]).unwrap();
+    world.state.apply(world.history.iter().rfind(|event| event.run == first).unwrap()).unwrap();
+    assert!(world.state.forget(&first));
+    assert_eq!(world.state.run_of_key("user:ada", "k"), Some(run_id(2)));
 }
 
 #[test]
@@ -210,6 +223,8 @@ fn an_ended_run_can_be_forgotten_and_folded_again() {
     assert_eq!(world.state.run(&run), None);
     let cancel = World::cancel(run);
     assert_eq!(world.ask(&cancel), Err(Rejection::UnknownRun(run)));
+    let digest = plan.digest();
+    assert!(world.state.plan(&digest).is_some(), "somebody else holds the plan");
     world.state.know(plan);
     for event in world.history.clone() {
         world.state.apply(&event).unwrap();
@@ -218,6 +233,8 @@ fn an_ended_run_can_be_forgotten_and_folded_again() {
     world.ask(&world.retry(run, "b", Scope::Step)).unwrap();
     assert_eq!(world.drain("", Ended::Succeeded), ["b"]);
     assert_eq!(world.state_of(run), RunState::Succeeded);
+    assert!(world.state.forget(&run));
+    assert_eq!(world.state.plan(&digest), None, "nobody else holds the plan");
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub(super) fn measure(folder: &Path) -> Measured {
         note(
             "claim",
             format!(
-                "next, start and finish on the engine's state with 10^3 and 10^6 one-step runs queued, mean of {CLAIMS} a sample, median of {CLAIM_BATCHES}"
+                "ending a step and taking up the next, with decision and records but without the disk, while 10^3 and 10^6 runs of one step are queued; mean of {CLAIMS} a sample, median of up to {CLAIM_BATCHES}"
             ),
         ),
     ];
