@@ -1,4 +1,5 @@
 //! The one place that reads the clock and the kernel's randomness; everything else receives them as values.
+//! Nothing is decided here; the simulator has no use for this file.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

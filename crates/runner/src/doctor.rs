@@ -1,4 +1,5 @@
 //! What this machine and project need for a run, checked one by one, with a fix for everything that is missing.
+//! It changes nothing and starts nothing but one trial sandbox; the layers themselves are judged by `sandbox`.
 
 use std::path::Path;
 use std::process::Command;

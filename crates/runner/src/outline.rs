@@ -1,4 +1,5 @@
 //! The shape of a workflow for people: its steps, what each needs, how deep it lies.
+//! It says nothing of how far a run has come; that is in the engine's views.
 
 use engine::workflow::{Phase, Workflow};
 use serde::Serialize;

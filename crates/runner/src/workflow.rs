@@ -1,4 +1,5 @@
 //! Workflow documents as the runner uses them: loaded against the registered tools.
+//! What a document means is the engine's; here it meets the tools this build has.
 
 use std::sync::Arc;
 

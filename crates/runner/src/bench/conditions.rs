@@ -1,4 +1,5 @@
 //! What a figure depends on and a reader cannot see: processor, kernel, build, load.
+//! It reads what the system says and judges nothing; the notes on the method come from each bench.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
 //! Appending durable records in groups and one by one, and verifying them.
+//! The queue is kept full, so that groups form as they do under load; what a record means plays no part.
 
 use std::num::NonZeroUsize;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Deciding calls under a policy of 1 000 rules, and a whole read through the gate.
+//! The journal plays no part here: `steps` measures decisions together with their records.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Cold starts of a whole sandbox around a program that does nothing, against a bare exec and `bwrap`.
+//! Nothing is pooled or kept warm: every start builds every layer anew.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! The asking side of the control socket.
+//! It does not retry: a request whose answer got lost may have taken effect, and the caller says so.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;

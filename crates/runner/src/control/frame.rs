@@ -1,4 +1,5 @@
 //! Frames of the control socket: a big-endian `u32` length and that many bytes of JSON.
+//! Lengths are checked before anything is read; what a message means is not known here.
 
 use std::io::{self, Read, Write};
 

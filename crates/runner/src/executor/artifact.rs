@@ -1,4 +1,5 @@
 //! Keeping what a step produced: content into the artifact store, a reference into the outcome.
+//! What may be captured, and how much, was settled by the sandbox; nothing is filtered here.
 
 use engine::run::{ArtifactRef, Digest};
 use journal::{ArtifactError, ArtifactStore};

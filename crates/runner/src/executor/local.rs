@@ -1,4 +1,5 @@
 //! A program in the local sandbox: launch, record what it prints, keep what it produced, tell how it ended.
+//! It does not decide whether the program may run; that was done before the job existed.
 
 use engine::run::{Completion, Ended, Failure, StreamRef, Usage};
 use engine::workflow::{Extent, OutputSource, Written, collect};

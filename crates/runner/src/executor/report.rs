@@ -1,4 +1,5 @@
 //! From what happened to a [`Completion`]: the one table of how sandbox and tool ends are told to the engine.
+//! Which of these ends is worth another attempt is the engine's to know, from the failure's class.
 
 use engine::run::{Completion, Ended, Failure, Guard, StoppedBy};
 use sandbox::{Blocked, End, LaunchError};

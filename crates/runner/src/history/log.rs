@@ -1,4 +1,5 @@
 //! What the steps of a run printed, in the order it was recorded.
+//! Pieces are handed out as recorded; joining and colouring them is the reader's business.
 
 use engine::run::RunId;
 use journal::Record;

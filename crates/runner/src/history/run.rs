@@ -1,4 +1,5 @@
 //! One run, folded from its own records.
+//! Nothing is cached: what is shown is folded anew each time it is asked for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Starting a node: journal, policy, gate, the runs that go on, the first records.
+//! Everything that can be refused is refused before the first record; what runs after that is in `dispatcher`.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Moving on: taking up steps that can be taken up, concluding runs whose steps have all ended.
+//! What is next is the engine's answer and whether it may run the gate's; this file carries the one to the other.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! Answering what somebody asks: submit, cancel, retry.
+//! Who may ask was settled by the door; what is legal now is the engine's to say.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! What an owner can be asked, and what it answers.
+//! Requests carry ids, time and randomness with them, so that the owner needs neither clock nor kernel.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! From an admitted call to work for the executor: the sandbox's spec, word for word what was decided on.
+//! Nothing is loosened on the way: limits are the tighter of what the step asks and the decision allows.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

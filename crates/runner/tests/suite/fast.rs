@@ -1,4 +1,5 @@
 //! The read-only tools: what they answer, and that nothing outside the project can be reached through them.
+//! Each refusal has a control that shows the file could be read without the rule.
 
 use std::fs;
 use std::os::unix::fs::symlink;

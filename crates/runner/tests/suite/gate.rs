@@ -1,4 +1,5 @@
 //! What the gate admits, and what stops a call.
+//! Only decisions are looked at here; `node` runs what was admitted.
 
 use crate::support::{Project, user};
 use runner::Guard;

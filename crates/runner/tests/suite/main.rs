@@ -1,4 +1,5 @@
-//! The runner from outside: gate, read-only tools, nodes. One binary, so that it links once.
+//! The runner from outside: gate, read-only tools, nodes.
+//! One binary, so that it links once; each module is about one room of the crate.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
 //! A node from start to stop: runs, cancellation, keys, recovery, and the views derived from its records.
+//! Programs really run where a test says `Really`; elsewhere only the records are of interest.
 
 use std::sync::mpsc::channel;
 

@@ -1,4 +1,5 @@
 //! A project in a temporary folder, with a policy, and nodes started on it.
+//! Nothing is asserted here.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! The `inputs` of a document: the JSON Schema with its mistakes put where they are written.
+//! What a schema may contain is judged in `crate::workflow::inputs`; values are not looked at here.
 
 use super::{InputSchema, Loader};
 use crate::workflow::inputs::SchemaFault;

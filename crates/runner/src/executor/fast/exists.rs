@@ -1,4 +1,5 @@
 //! `fs.exists`: whether a path is there, without saying more than its kind.
+//! A path that cannot be reached without a link is an error, not an absence.
 
 use std::path::Path;
 

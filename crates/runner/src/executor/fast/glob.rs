@@ -1,4 +1,5 @@
 //! `search.glob`: paths below a folder that match a pattern.
+//! The pattern is `globset`'s, with `*` staying inside one folder; files the decision excludes are not listed.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! `fs.list`: the entries of one folder, sorted by name.
+//! It does not look below the folder; that is `walk`'s part.
 
 use std::path::Path;
 

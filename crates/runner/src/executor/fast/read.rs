@@ -1,4 +1,5 @@
 //! `fs.read`: the text of one file, cut at the limit and said so.
+//! Bytes that are not text are refused rather than guessed at; artifacts are for those.
 
 use std::io::Read;
 use std::path::Path;
