@@ -166,7 +166,8 @@ fn a_handle_from_before_the_crash_is_dead() {
 }
 
 /// A sync fails, the process goes on under a new connection, and later the power is lost.
-/// `mend` runs on the new connection before anything is acknowledged on it.
+/// `mend` runs on the new connection before anything is acknowledged on it. A checkpoint mends
+/// this, but not if the power is lost in the middle of it.
 fn lost_after_a_failed_sync(mend: &str) -> Vec<i64> {
     let disk = Disk::new(1);
     let db = connect("full").unwrap();

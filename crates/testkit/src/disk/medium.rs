@@ -8,14 +8,11 @@
 use super::content::Content;
 use super::lock::Lock;
 use super::shm::Shm;
-use super::{Counts, Honesty, Survival};
+use super::{Counts, EPOCH_MICROS, Honesty, Survival};
 use crate::draw::Draw;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Weak;
-
-/// Where the virtual clock starts: 2026-01-01T00:00:00Z, in microseconds since the Unix epoch.
-pub(super) const EPOCH_MICROS: i64 = 1_767_225_600_000_000;
 
 /// Why an operation did not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -301,10 +298,12 @@ impl Medium {
     }
 
     fn note(&mut self, step: Step, node: usize, offset: usize, bytes: &[u8]) {
-        self.trace.update([step as u8]);
-        self.trace.update(node.to_le_bytes());
-        self.trace.update(offset.to_le_bytes());
-        self.trace.update(bytes.len().to_le_bytes());
+        let mut head = [step as u8; 25];
+        let numbers = [node, offset, bytes.len()].map(usize::to_le_bytes);
+        for (to, from) in head.iter_mut().skip(1).zip(numbers.as_flattened()) {
+            *to = *from;
+        }
+        self.trace.update(head);
         self.trace.update(bytes);
     }
 }

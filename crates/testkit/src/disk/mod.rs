@@ -20,6 +20,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The name under which SQLite knows the simulated file system.
 pub const VFS_NAME: &str = "palisade-disk";
 
+/// Where the virtual clock starts: 2026-01-01T00:00:00Z, in microseconds since the Unix epoch.
+pub(crate) const EPOCH_MICROS: i64 = 1_767_225_600_000_000;
+
 /// One disk at a time: SQLite's random numbers, which salt its log, belong to the process.
 static TURN: Mutex<()> = Mutex::new(());
 

@@ -218,7 +218,7 @@ unsafe extern "C" fn sleep(_: *mut c::sqlite3_vfs, micros: c_int) -> c_int {
 
 /// `xCurrentTimeInt64`.
 unsafe extern "C" fn current_time(_: *mut c::sqlite3_vfs, out: *mut i64) -> c_int {
-    let now = current().map_or(super::medium::EPOCH_MICROS, |medium| locked(&medium).now);
+    let now = current().map_or(super::EPOCH_MICROS, |medium| locked(&medium).now);
     // SAFETY: SQLite passes a writable integer.
     unsafe { *out = JULIAN_EPOCH_MILLIS + now / 1_000 };
     c::SQLITE_OK

@@ -128,10 +128,10 @@ impl Appending {
         if fault == Fault::ProcessDeath && self.draw.chance(50) {
             // A good end instead of a bad one; what it could not do, the next opening does.
             drop(store.close());
-            fault.settle(&self.disk, &mut self.draw);
+            fault.settle(&self.disk, self.control, &mut self.draw);
             return;
         }
-        fault.settle(&self.disk, &mut self.draw);
+        fault.settle(&self.disk, self.control, &mut self.draw);
     }
 
     fn acknowledge_early(&mut self, store: &Store, batch: &[Operation]) {

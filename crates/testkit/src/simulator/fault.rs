@@ -3,6 +3,7 @@
 //! A fault is armed on the disk, strikes some operations later, and is settled once the code
 //! under test has stopped: only then is it known what survives.
 
+use super::Control;
 use crate::disk::{Disk, Survival};
 use crate::draw::Draw;
 
@@ -56,13 +57,22 @@ impl Fault {
     }
 
     /// Ends the process, and the power where the fault took it.
-    pub(super) fn settle(self, disk: &Disk, draw: &mut Draw) {
+    ///
+    /// After a failed sync the machine restarts too: until then the cache shows data that no sync
+    /// will ever write, and a process that appends behind it loses what it appends. That is the
+    /// control `RestartAfterSyncError`.
+    pub(super) fn settle(self, disk: &Disk, control: Control, draw: &mut Draw) {
         disk.heal();
         let survival = survival(draw);
-        match self {
-            Self::PowerCut { .. } | Self::PowerLoss => disk.crash(survival),
-            _ if !disk.is_powered() => disk.crash(survival),
-            Self::ProcessDeath | Self::SyncError { .. } | Self::DiskFull { .. } => disk.restart(),
+        let machine_goes_on = match self {
+            Self::PowerCut { .. } | Self::PowerLoss => false,
+            Self::SyncError { .. } => control == Control::RestartAfterSyncError,
+            Self::ProcessDeath | Self::DiskFull { .. } => true,
+        };
+        if machine_goes_on && disk.is_powered() {
+            disk.restart();
+        } else {
+            disk.crash(survival);
         }
     }
 }

@@ -4,7 +4,9 @@
 //! it with the journal. It is deliberately plain: lists and maps, no state of the product.
 
 use super::check::{Rule, Violation, broken};
-use engine::run::{Fence, RunEnd, RunId, StepIndex};
+use engine::run::{Fence, RunEnd, RunId};
+use engine::workflow::StepIndex;
+use journal::Digest;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -34,11 +36,18 @@ pub(super) struct Promises {
     pub(super) ended: BTreeMap<RunId, RunEnd>,
     /// Attempts that were begun, by lease.
     pub(super) begun: BTreeMap<Fence, Attempt>,
+    /// Last record of every acknowledged commit, with its leaf.
+    pub(super) durable: BTreeMap<u64, Digest>,
     /// Answers given, repeated ones included.
     pub(super) count: u64,
 }
 
 impl Promises {
+    /// A commit was acknowledged up to this record.
+    pub(super) fn durable(&mut self, sequence: u64, leaf: Digest) {
+        self.durable.insert(sequence, leaf);
+    }
+
     /// A request was accepted as `run`; a request is one run, however often it is asked.
     pub(super) fn accept(&mut self, request: &str, run: RunId) -> Result<(), Violation> {
         self.count += 1;

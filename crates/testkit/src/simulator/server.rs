@@ -6,18 +6,18 @@
 
 use super::check::{Rule, Violation, broken};
 use super::promise::Attempt;
+use super::recall::Recall;
 use super::scenario::Scenario;
 use super::{Control, JOURNAL, placement};
 use crate::draw::Draw;
 use engine::run::{Event, Fence, Micros, Phase, RunId, Wait};
-use journal::{Access, Committed, Digest, LogId, Operation, Options, Reader, Record, Scan, Store};
+use journal::{Access, Committed, Digest, LogId, Operation, Options, Store};
 use runner::executor::{Job, Report, Work};
 use runner::gate::Principal;
 use runner::owner::{
     Answer, Asking, Doing, Effect, IDEMPOTENCY_VARIABLE, Moment, Owner, Submit, Turn,
 };
-use runner::projection::{self, Document};
-use runner::record::event_of;
+use runner::projection;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -64,11 +64,11 @@ impl From<Violation> for Halt {
 pub(super) struct Server {
     owner: Owner,
     store: Store,
-    reader: Reader,
+    recall: Recall,
     log: LogId,
     entropy: Draw,
     control: Control,
-    turn: Turn,
+    turn: Option<Turn>,
     answers: Vec<Output>,
     queue: Vec<(Option<Operation>, Vec<Output>)>,
 }
@@ -80,65 +80,32 @@ impl Server {
         control: Control,
         moment: Moment,
     ) -> Result<(Self, Vec<Output>), Halt> {
-        let options = Options {
-            path: JOURNAL.into(),
-            access: Access::Create,
-            placement: placement(control),
-            views: projection::VIEWS,
-        };
-        let store = Store::open(options).map_err(|error| Halt::Storage(format!("{error:?}")))?;
-        let reader = Reader::open_at(JOURNAL, &placement(control)).map_err(storage)?;
+        let store =
+            Store::open(options(control)).map_err(|error| Halt::Storage(format!("{error:?}")))?;
+        let recall = Recall::open(control)?;
         let mut server = Self {
             owner: Owner::new(Arc::clone(&scenario.gate), SLOTS, Doing::Really),
             store,
-            reader,
+            recall,
             log: LogId::default(),
             entropy: Draw::new(moment.entropy),
             control,
-            turn: Turn::default(),
+            turn: None,
             answers: Vec::new(),
             queue: Vec::new(),
         };
-        server.take_up()?;
+        for run in server.recall.open_runs()? {
+            let principal = Principal::recorded(PRINCIPAL);
+            server.owner.adopt(&run.document, principal, &run.events).map_err(|error| {
+                broken(Rule::Fold, format!("a run cannot be taken up: {error}"))
+            })?;
+        }
         let epoch = u32::try_from(server.store.epoch()).unwrap_or(u32::MAX);
-        server.owner.recover(epoch, moment, &mut server.turn).map_err(|error| {
+        server.owner.recover(epoch, server.turn.insert(Turn::new(moment))).map_err(|error| {
             broken(Rule::Progress, format!("epoch {epoch} was refused: {error}"))
         })?;
         let outputs = server.flush()?;
         Ok((server, outputs))
-    }
-
-    /// Brings every run that has not ended back into memory.
-    fn take_up(&mut self) -> Result<(), Halt> {
-        let open = self
-            .reader
-            .view_scan(projection::OPEN_RUN, &Scan::default(), journal::PAGE_RECORDS_MAX)
-            .map_err(storage)?;
-        for run in open.into_iter().filter_map(|(key, _)| key.try_into().ok().map(RunId)) {
-            let records = self
-                .reader
-                .by_stream(&self.log, &run.0, 0, journal::PAGE_RECORDS_MAX)
-                .map_err(storage)?;
-            let events: Vec<Event> = records.iter().filter_map(event_of).collect();
-            let document = self.document(&events)?;
-            let principal = Principal::recorded(PRINCIPAL);
-            self.owner.adopt(&document, principal, &events).map_err(|error| {
-                broken(Rule::Fold, format!("`{run}` cannot be taken up: {error}"))
-            })?;
-        }
-        Ok(())
-    }
-
-    fn document(&self, events: &[Event]) -> Result<Document, Halt> {
-        let submission = events.iter().find_map(|event| match &event.fact {
-            engine::run::Fact::RunSubmitted(submission) => Some(submission),
-            _ => None,
-        });
-        let missing = || broken(Rule::Fold, "an open run has no submission or no document");
-        let digest = submission.ok_or_else(missing)?.workflow;
-        let text = self.reader.view_get(projection::WORKFLOW, &digest.0).map_err(storage)?;
-        let text = text.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(missing)?;
-        Ok(Document { digest, name: "recorded.yaml".to_owned(), text })
     }
 
     /// A client asks for a run; the answer comes with a flush.
@@ -151,7 +118,7 @@ impl Server {
         // Half of the requests are for each workflow; the same request is always the same work.
         let place = request.bytes().map(usize::from).sum::<usize>() % scenario.workflows.len();
         let Some(workflow) = scenario.workflows.get(place) else { return Ok(()) };
-        let known = self.reader.view_get(projection::WORKFLOW, &workflow.digest).map_err(storage)?;
+        let known = self.recall.text(workflow.digest.into())?;
         let submit = Submit {
             run,
             workflow: Arc::clone(workflow),
@@ -160,48 +127,39 @@ impl Server {
             inputs: json!({ "request": request }),
             principal: Principal::recorded(PRINCIPAL),
             key: Some(request.to_owned()),
-            holder: self.holder(request)?,
+            holder: self.recall.holder(PRINCIPAL, request)?,
         };
         let asking = Asking::Submit(Box::new(submit));
-        let moment = self.moment(now);
-        match self.owner.ask(asking, moment, &mut self.turn) {
+        let mut turn = self.turn(now);
+        let answer = self.owner.ask(asking, &mut turn);
+        self.turn = Some(turn);
+        match answer {
             Ok(Answer::Accepted { run, .. }) => {
                 self.answers.push(Output::Accepted { request: request.to_owned(), run });
                 Ok(())
             }
             Ok(Answer::Done) => Ok(()),
             Err(refusing) => {
-                Err(broken(Rule::Effect, format!("request `{request}` was refused: {refusing}")).into())
+                Err(broken(Rule::Effect, format!("request `{request}` was refused: {refusing}"))
+                    .into())
             }
         }
-    }
-
-    /// The run of an earlier process that has the request's key.
-    fn holder(&self, request: &str) -> Result<Option<(RunId, Arc<engine::run::Submission>)>, Halt> {
-        let row = projection::key_row(PRINCIPAL, request);
-        let held = self.reader.view_get(projection::RUN_KEY, &row).map_err(storage)?;
-        let Some(run) = held.and_then(|bytes| bytes.try_into().ok()).map(RunId) else {
-            return Ok(None);
-        };
-        let records = self.reader.by_stream(&self.log, &run.0, 0, 1).map_err(storage)?;
-        Ok(records.iter().filter_map(event_of).find_map(|event| match event.fact {
-            engine::run::Fact::RunSubmitted(submission) => Some((run, submission)),
-            _ => None,
-        }))
     }
 
     /// Somebody asks for a run to stop. Too late is not a fault.
     pub(super) fn cancel(&mut self, run: RunId, now: Micros) {
         let (by, reason) = (PRINCIPAL.to_owned(), "simulated".to_owned());
-        let moment = self.moment(now);
-        drop(self.owner.ask(Asking::Cancel { run, by, reason }, moment, &mut self.turn));
+        let mut turn = self.turn(now);
+        drop(self.owner.ask(Asking::Cancel { run, by, reason }, &mut turn));
+        self.turn = Some(turn);
     }
 
     /// A person lets a step be done again whose outcome is unknown.
     pub(super) fn retry(&mut self, run: RunId, step: String, now: Micros) {
-        let moment = self.moment(now);
+        let mut turn = self.turn(now);
         let asking = Asking::Retry { run, step: Some(step), by: PRINCIPAL.to_owned() };
-        drop(self.owner.ask(asking, moment, &mut self.turn));
+        drop(self.owner.ask(asking, &mut turn));
+        self.turn = Some(turn);
     }
 
     /// A worker reports.
@@ -209,15 +167,18 @@ impl Server {
         if self.control == Control::NoFence {
             self.unfence(&mut report);
         }
-        let moment = self.moment(now);
-        self.owner.report(vec![report], moment, &mut self.turn);
+        let mut turn = self.turn(now);
+        self.owner.report(vec![report], &mut turn);
+        self.turn = Some(turn);
     }
 
     /// The control without a fence: whoever reports is taken for the holder.
     fn unfence(&self, report: &mut Report) {
-        let lease = self.owner.state().leases().find(|claim| {
-            claim.run == report.run && claim.step == report.step
-        });
+        let lease = self
+            .owner
+            .state()
+            .leases()
+            .find(|claim| claim.run == report.run && claim.step == report.step);
         if let Some(claim) = lease {
             report.fence = claim.fence;
         }
@@ -225,8 +186,9 @@ impl Server {
 
     /// Time passes.
     pub(super) fn wake(&mut self, now: Micros) {
-        let moment = self.moment(now);
-        self.owner.wake(moment, &mut self.turn);
+        let mut turn = self.turn(now);
+        self.owner.wake(&mut turn);
+        self.turn = Some(turn);
     }
 
     /// When `wake` has something to do.
@@ -248,7 +210,8 @@ impl Server {
     ///
     /// Gives what leaves at once, which is something only where the control says so.
     pub(super) fn seal(&mut self) -> Vec<Output> {
-        let (operation, effects) = std::mem::take(&mut self.turn).split(&self.log);
+        let split = self.turn.take().map(|turn| turn.split(&self.log));
+        let (operation, effects) = split.unwrap_or_default();
         let mut outputs = std::mem::take(&mut self.answers);
         outputs.extend(effects.into_iter().map(output));
         if self.control == Control::EarlyAcknowledgement {
@@ -287,23 +250,31 @@ impl Server {
         Ok(outputs)
     }
 
-    /// Every record, oldest first.
-    pub(super) fn records(&self) -> Result<Vec<Record>, Violation> {
-        super::check::chain::read(&self.reader, &self.log)
+    /// Copies the write-ahead log into the database, as the housekeeper does now and then.
+    pub(super) fn checkpoint(&mut self) -> Result<(), Halt> {
+        self.store.checkpoint().map(drop).map_err(|error| Halt::Storage(error.to_string()))
     }
 
-    /// The reader, for judges.
-    pub(super) const fn reader(&self) -> &Reader {
-        &self.reader
+    /// The journal's reading side, for judges.
+    pub(super) const fn recall(&self) -> &Recall {
+        &self.recall
     }
 
-    fn moment(&mut self, now: Micros) -> Moment {
-        Moment { now, entropy: self.entropy.bits() }
+    /// The open turn, or a new one.
+    fn turn(&mut self, now: Micros) -> Turn {
+        let entropy = self.entropy.bits();
+        self.turn.take().unwrap_or_else(|| Turn::new(Moment { now, entropy }))
     }
 }
 
-fn storage(error: impl std::fmt::Display) -> Halt {
-    Halt::Storage(error.to_string())
+/// How the product's journal is opened on the simulated disk.
+pub(super) fn options(control: Control) -> Options {
+    Options {
+        path: JOURNAL.into(),
+        access: Access::Create,
+        placement: placement(control),
+        views: projection::VIEWS,
+    }
 }
 
 fn output(effect: Effect) -> Output {

@@ -47,7 +47,9 @@ impl Model {
         let run = event.run;
         match &event.fact {
             Fact::ShardRecovered { epoch } => self.recovered(*epoch),
-            Fact::StepStarted { step, attempt, fence, .. } => self.started(run, step, *attempt, *fence),
+            Fact::StepStarted { step, attempt, fence, .. } => {
+                self.started(run, step, *attempt, *fence)
+            }
             Fact::StepFinished { step, attempt, fence, result, .. } => {
                 genuine(result, *fence)?;
                 let held = self.ended_by(run, step, *fence)?;
@@ -81,7 +83,13 @@ impl Model {
         Ok(())
     }
 
-    fn started(&mut self, run: RunId, step: &Arc<str>, attempt: u32, fence: Fence) -> Result<(), String> {
+    fn started(
+        &mut self,
+        run: RunId,
+        step: &Arc<str>,
+        attempt: u32,
+        fence: Fence,
+    ) -> Result<(), String> {
         if self.last.is_some_and(|last| fence <= last) || fence.epoch() != self.epoch {
             return Err(format!("fence {fence} after {:?} in epoch {}", self.last, self.epoch));
         }
@@ -96,7 +104,12 @@ impl Model {
     }
 
     /// Ends the lease that `fence` holds and gives it.
-    fn ended_by(&mut self, run: RunId, step: &Arc<str>, fence: Fence) -> Result<(u32, Fence), String> {
+    fn ended_by(
+        &mut self,
+        run: RunId,
+        step: &Arc<str>,
+        fence: Fence,
+    ) -> Result<(u32, Fence), String> {
         let held = self.step(run, step);
         match held.lease.take_if(|(_, holder)| *holder == fence) {
             Some(lease) => Ok(lease),

@@ -4,7 +4,17 @@
 //! code under test. A violation names its rule and the first place where it shows.
 
 pub(super) mod chain;
+pub(super) mod effect;
+mod fold;
+pub(super) mod lease;
+mod promise;
 
+use super::Control;
+use super::promise::Promises;
+use super::server::Server;
+use super::sink::Sink;
+use engine::run::Event;
+use runner::record::event_of;
 use std::fmt;
 
 /// The rules, by what a violation would mean for a user.
@@ -46,4 +56,24 @@ impl fmt::Display for Violation {
 /// A violation of `rule`.
 pub(super) fn broken(rule: Rule, detail: impl Into<String>) -> Violation {
     Violation { rule, detail: detail.into() }
+}
+
+/// Everything that must hold after a recovery.
+pub(super) fn judge(
+    server: &Server,
+    control: Control,
+    promises: &Promises,
+    sink: &Sink,
+) -> Result<(), Violation> {
+    let records = server.recall().records()?;
+    chain::judge(&records)?;
+    chain::verified(control, &records)?;
+    for (sequence, leaf) in &promises.durable {
+        chain::present(&records, *sequence, Some(*leaf))?;
+    }
+    let events: Vec<Event> = records.iter().filter_map(event_of).collect();
+    promise::judge(promises, &events)?;
+    lease::judge(&events)?;
+    effect::judge(sink)?;
+    fold::judge(server.recall().reader(), &records)
 }

@@ -69,3 +69,95 @@ fn one_run_per_request(recorded: &Recorded<'_>) -> Result<(), Violation> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::promise::Attempt;
+    use super::*;
+    use engine::run::{Grant, Micros, Submission};
+    use engine::workflow::StepIndex;
+    use serde_json::Value;
+    use std::sync::Arc;
+
+    const RUN: RunId = RunId([1; 16]);
+    const OTHER: RunId = RunId([2; 16]);
+
+    fn event(run: RunId, fact: Fact) -> Event {
+        Event { run, at: Micros(0), fact }
+    }
+
+    fn submitted(run: RunId) -> Event {
+        let submission = Submission {
+            workflow: [0; 32].into(),
+            name: "flow".into(),
+            source: [0; 32].into(),
+            inputs: Value::Null,
+            principal: "user:a".into(),
+            key: Some("request".into()),
+            repeats: None,
+        };
+        event(run, Fact::RunSubmitted(Arc::new(submission)))
+    }
+
+    fn started() -> Event {
+        let grant = Grant {
+            tool: "exec.run".into(),
+            call: [0; 32].into(),
+            decision: Value::Null,
+            key: "key".into(),
+        };
+        let fact = Fact::StepStarted {
+            step: "a".into(),
+            attempt: 1,
+            fence: Fence::new(1, 1),
+            deadline: Micros(1),
+            grant: Arc::new(grant),
+        };
+        event(RUN, fact)
+    }
+
+    fn ended() -> Event {
+        let fact =
+            Fact::RunFinished { state: RunEnd::Succeeded, failure: None, outputs: Value::Null };
+        event(RUN, fact)
+    }
+
+    fn promised() -> Promises {
+        let mut promises = Promises::default();
+        let attempt = Attempt {
+            run: RUN,
+            step: StepIndex(0),
+            name: "a".to_owned(),
+            number: 1,
+            fence: Fence::new(1, 1),
+            key: "key".to_owned(),
+        };
+        promises.accept("request", RUN).unwrap();
+        promises.begin(attempt).unwrap();
+        promises.end(RUN, RunEnd::Succeeded).unwrap();
+        promises
+    }
+
+    #[test]
+    fn whatever_is_missing_is_named() {
+        let table = [
+            (vec![submitted(RUN), started(), ended()], None),
+            (vec![started(), ended()], Some(Rule::Durable)),
+            (vec![submitted(RUN), started()], Some(Rule::Durable)),
+            (vec![submitted(RUN), ended()], Some(Rule::Intent)),
+            (vec![submitted(RUN), submitted(OTHER), started(), ended()], Some(Rule::Effect)),
+        ];
+        for (events, expected) in table {
+            let found = judge(&promised(), &events).err().map(|violation| violation.rule);
+            assert_eq!(found, expected, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_promise_is_not_changed() {
+        let mut promises = promised();
+        assert!(promises.accept("request", RUN).is_ok());
+        assert!(promises.accept("request", OTHER).is_err());
+        assert!(promises.end(RUN, RunEnd::Failed).is_err());
+    }
+}
