@@ -115,6 +115,7 @@ impl Fold {
         }
         let Some(event) = record::event_of(record) else { return Vec::new() };
         if let Fact::RunSubmitted(submission) = &event.fact
+            && self.state.plan(&submission.workflow).is_none()
             && let Some(text) = self.texts.get(&submission.workflow)
             && let Some(plan) = workflow::recorded(text)
         {

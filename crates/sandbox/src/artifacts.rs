@@ -26,9 +26,8 @@ pub const SKIPPED_MAX: usize = 1000;
 /// Folders within folders that are looked into.
 const DEPTH_MAX: usize = 64;
 
-const BENEATH: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_SYMLINKS)
-    .union(ResolveFlags::NO_MAGICLINKS);
+const BENEATH: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 /// A regular file the program wrote. Its content stays in the sandbox's memory file system and
 /// cannot change any more; dropping the last artifact of an outcome frees it.
@@ -81,7 +80,7 @@ pub enum SkipReason {
     NotAFile,
     /// The name is not UTF-8 or holds control characters.
     OddName,
-    /// The program took away the permission to read it.
+    /// The program took away the permission to read it, or made its path too long.
     Unreadable,
     /// The number of artifacts is at its limit.
     TooMany,
@@ -181,7 +180,10 @@ impl Walk<'_> {
             return within;
         };
         for path in entries {
-            let Ok(stat) = self.upper.stat(&path) else { continue };
+            let Ok(stat) = self.upper.stat(&path) else {
+                self.skip(&path, SkipReason::Unreadable);
+                continue;
+            };
             match file_type(&stat) {
                 FileType::Directory if path.components().count() >= DEPTH_MAX => {
                     self.skip(&path, SkipReason::TooDeep);

@@ -79,7 +79,7 @@ fn by_text(receipt: &Receipt, stderr: &[u8]) -> Option<Blocked> {
 
 /// Words of a message, the layer they point at, and what it does. All words of an entry have to
 /// be in the line; the first entry that fits is taken.
-const MESSAGES: [(&[&str], Layer, &str); 21] = [
+const MESSAGES: [(&[&str], Layer, &str); 24] = [
     (&["network is unreachable"], Layer::NetworkNamespace, "there is no route to any network"),
     (&["could not resolve"], Layer::NetworkNamespace, NO_RESOLVER),
     (&["name resolution"], Layer::NetworkNamespace, NO_RESOLVER),
@@ -96,9 +96,12 @@ const MESSAGES: [(&[&str], Layer, &str); 21] = [
     (&["no new privileges"], Layer::NoNewPrivileges, NO_PRIVILEGES),
     (&["ownership", "not permitted"], Layer::Capabilities, "no capability to give files away"),
     (&["cannot allocate memory"], Layer::MemoryLimit, "memory is limited"),
+    (&["out of memory"], Layer::MemoryLimit, "memory is limited"),
+    (&["memoryerror"], Layer::MemoryLimit, "memory is limited"),
     (&["fork", "temporarily unavailable"], Layer::ProcessLimit, "processes are limited"),
     (&["can't start new thread"], Layer::ProcessLimit, "processes and threads are limited"),
     (&["no space left on device"], Layer::DiskLimit, "the writable file system is limited"),
+    (&["file size limit exceeded"], Layer::DiskLimit, "the size of a file is limited"),
     (&["file too large"], Layer::DiskLimit, "the size of a file is limited"),
     (&["too many open files"], Layer::FileLimit, "open files are limited"),
 ];
@@ -107,9 +110,8 @@ const NO_PRIVILEGES: &str = "programs gain no privileges by being executed";
 
 fn by_line(view: &View, line: &str) -> Option<(Layer, String)> {
     let lower = line.to_lowercase();
-    let known = MESSAGES.into_iter().find(|(words, _, _)| {
-        words.iter().all(|word| lower.contains(word))
-    });
+    let known =
+        MESSAGES.into_iter().find(|(words, _, _)| words.iter().all(|word| lower.contains(word)));
     if let Some((_, layer, explanation)) = known {
         return Some((layer, explanation.to_owned()));
     }

@@ -198,10 +198,7 @@ fn open_lower(path: &Path) -> Result<(PathBuf, OwnedFd), SpecError> {
     Ok((real, fd))
 }
 
-fn check_hidden(
-    hidden: &[PathBuf],
-    lower: &OwnedFd,
-) -> Result<Vec<(PathBuf, Kind)>, SpecError> {
+fn check_hidden(hidden: &[PathBuf], lower: &OwnedFd) -> Result<Vec<(PathBuf, Kind)>, SpecError> {
     const WHAT: &str = "hidden path";
     let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let mut found = Vec::with_capacity(hidden.len());
@@ -223,10 +220,8 @@ fn check_mounts(mounts: &[Mount]) -> Result<Vec<(Mount, Kind)>, SpecError> {
     for mount in mounts {
         let source = absolute(WHAT, &mount.source)?;
         let target = absolute("mount target", &mount.target)?;
-        let taken = |owner: &str| SpecError::TargetTaken {
-            target: show(&target),
-            owner: owner.to_owned(),
-        };
+        let taken =
+            |owner: &str| SpecError::TargetTaken { target: show(&target), owner: owner.to_owned() };
         if is_reserved(&target) {
             return Err(taken("the sandbox itself"));
         }

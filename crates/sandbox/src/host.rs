@@ -56,7 +56,9 @@ impl Host {
             shown: visible().filter_map(look).collect(),
             masked: MASKED
                 .iter()
-                .filter(|(path, _)| rustix::process::geteuid().is_root() && Path::new(path).exists())
+                .filter(|(path, _)| {
+                    rustix::process::geteuid().is_root() && Path::new(path).exists()
+                })
                 .map(|(path, _)| (*path).to_owned())
                 .collect(),
             cgroups: Hierarchy::discover(),

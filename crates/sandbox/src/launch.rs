@@ -268,7 +268,9 @@ fn receive(
     drop(passed);
     match bytes.get(..got.bytes) {
         Some([]) | None => Ok(None),
-        Some(bytes) => Message::decode(bytes).map(|message| Some((message, fd))).ok_or(Errno::PROTO),
+        Some(bytes) => {
+            Message::decode(bytes).map(|message| Some((message, fd))).ok_or(Errno::PROTO)
+        }
     }
 }
 

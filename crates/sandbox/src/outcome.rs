@@ -162,9 +162,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_explains_a_failure_only() {
-        let end = |status| {
-            judge(&Seen { status, stop: None, observed: QUIET, disk_full: true })
-        };
+        let end = |status| judge(&Seen { status, stop: None, observed: QUIET, disk_full: true });
         assert_eq!(end(EXITED_3), End::DiskFull);
         assert_eq!(end(EXITED_0), End::Exited(0));
     }

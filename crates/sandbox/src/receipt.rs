@@ -140,7 +140,7 @@ pub(crate) fn write(facts: &Facts<'_>) -> Receipt {
         driver: "local",
         sandbox: facts.name.clone(),
         profile: spec.profile,
-        layers: LAYERS.to_vec(),
+        layers: layers(facts),
         namespaces: Namespaces::new(facts.namespaces),
         identity: Identity {
             uid_inside: plan::Identity::INSIDE,
@@ -160,6 +160,19 @@ pub(crate) fn write(facts: &Facts<'_>) -> Receipt {
         cgroups: facts.groups.clone(),
         verified: Check::ALL.to_vec(),
     }
+}
+
+fn layers(facts: &Facts<'_>) -> Vec<Layer> {
+    let hidden = (!facts.checked.hidden.is_empty()).then_some(Layer::HiddenPaths);
+    let limits = facts.limits.iter().filter_map(|limit| match limit.name {
+        "memory" => Some(Layer::MemoryLimit),
+        "processes" => Some(Layer::ProcessLimit),
+        "cpu" => Some(Layer::CpuLimit),
+        "open_files" => Some(Layer::FileLimit),
+        "workspace" => Some(Layer::DiskLimit),
+        _ => None,
+    });
+    LAYERS.into_iter().chain(hidden).chain(limits).collect()
 }
 
 fn view(facts: &Facts<'_>) -> View {

@@ -54,11 +54,7 @@ impl Spec {
             cwd: PathBuf::from(WORKSPACE),
             stdin: Vec::new(),
             profile: Profile::Standard,
-            workspace: Workspace {
-                lower: project.into(),
-                hidden: Vec::new(),
-                files: Vec::new(),
-            },
+            workspace: Workspace { lower: project.into(), hidden: Vec::new(), files: Vec::new() },
             mounts: Vec::new(),
             limits: Limits::default(),
             artifacts: Vec::new(),

@@ -113,9 +113,8 @@ impl Watch<'_> {
                 self.take_status(running);
             }
             let [stdout, stderr] = ready.streams;
-            let fits = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)].map(
-                |(ready, stream)| !ready || self.read(running, stream) != Some(Fit::TooMuch),
-            );
+            let fits = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)]
+                .map(|(ready, stream)| !ready || self.read(running, stream) != Some(Fit::TooMuch));
             if ready.dead {
                 if self.stop.is_none() && running.shared.is_cancelled() {
                     self.stop = Some(Stop::Cancelled);
@@ -157,11 +156,7 @@ impl Watch<'_> {
         ];
         poll(&mut fds, Some(&left(deadline)))?;
         let [dead, first, second, third] = fds.map(|fd| !fd.revents().is_empty());
-        Ok(Ready {
-            dead,
-            status: status && first,
-            streams: [stdout && second, stderr && third],
-        })
+        Ok(Ready { dead, status: status && first, streams: [stdout && second, stderr && third] })
     }
 
     fn take_status(&mut self, running: &Running) {

@@ -130,8 +130,10 @@ impl State {
     }
 
     /// When to look again if nothing happens before: the next retry or the end of the next lease.
+    /// While every slot is in use no retry can begin, so only the leases count.
     pub fn next_deadline(&self) -> Option<Micros> {
-        let retry = self.agenda.retries.first().map(|(due, _)| *due);
+        let free = self.slots_hold().is_none();
+        let retry = self.agenda.retries.first().map(|(due, _)| *due).filter(|_| free);
         let lease = self.agenda.leases.first().map(|(until, _)| *until);
         retry.into_iter().chain(lease).min()
     }

@@ -33,7 +33,7 @@ pub(super) enum Message {
     /// Somebody wants to see the committed events of a run.
     Watch(RunId, Sender<Event>),
     /// The journal answered.
-    Settled(Pending, Result<Committed, CommitError>),
+    Settled(Result<Committed, CommitError>),
     /// Nothing new is wanted; end.
     Stop,
 }
@@ -68,6 +68,8 @@ pub(super) struct Dispatcher {
     pub(super) inbox: Receiver<Message>,
     pub(super) outbox: Sender<Message>,
     pub(super) watchers: Vec<(RunId, Sender<Event>)>,
+    /// What waits for each operation handed to the journal, oldest first.
+    pub(super) in_flight: VecDeque<Vec<Pending>>,
 }
 
 impl Dispatcher {
@@ -94,8 +96,7 @@ impl Dispatcher {
                     Message::Ask(asking, reply) => self.ask(asking, reply, &mut turn, &mut answers),
                     Message::Reports(reports) => self.owner.report(reports, &mut turn),
                     Message::Watch(run, sender) => self.watchers.push((run, sender)),
-                    Message::Settled(pending, Ok(_)) => self.release(pending),
-                    Message::Settled(pending, Err(error)) => return Err(fail(pending, &error)),
+                    Message::Settled(result) => self.settle(result)?,
                     Message::Stop => {
                         self.commit(turn, answers);
                         return Ok(());
@@ -144,18 +145,38 @@ impl Dispatcher {
         }
     }
 
-    fn commit(&self, turn: Turn, answers: Vec<(Reply, Answer)>) {
+    /// Hands a turn to the journal. A turn that records nothing waits for those before it all the same: its answers
+    /// and effects may rest on what they record.
+    fn commit(&mut self, turn: Turn, answers: Vec<(Reply, Answer)>) {
         let (operation, effects) = turn.split(&self.log);
         let pending = Pending { effects, answers };
         let Some(operation) = operation else {
-            self.release(pending);
+            match self.in_flight.back_mut() {
+                Some(last) => last.push(pending),
+                None => self.release(pending),
+            }
             return;
         };
+        self.in_flight.push_back(vec![pending]);
         let outbox = self.outbox.clone();
         self.journal.submit(operation, Lane::High, move |result| {
             // The dispatcher may have ended meanwhile; what is durable is found again by the next start.
-            drop(outbox.send(Message::Settled(pending, result)));
+            drop(outbox.send(Message::Settled(result)));
         });
+    }
+
+    /// The oldest operation in flight was answered: the journal answers one lane in order.
+    fn settle(&mut self, result: Result<Committed, CommitError>) -> Result<(), String> {
+        let settled = self.in_flight.pop_front().unwrap_or_default();
+        match result {
+            Ok(_) => {
+                for pending in settled {
+                    self.release(pending);
+                }
+                Ok(())
+            }
+            Err(error) => Err(fail(settled, &error)),
+        }
     }
 
     /// Carries out what waited for a commit.
@@ -187,9 +208,9 @@ impl Dispatcher {
 }
 
 /// Tells everybody who waited for an operation that it did not become durable.
-fn fail(pending: Pending, error: &CommitError) -> String {
+fn fail(settled: Vec<Pending>, error: &CommitError) -> String {
     let text = error.to_string();
-    for (reply, _) in pending.answers {
+    for (reply, _) in settled.into_iter().flat_map(|pending| pending.answers) {
         drop(reply.send(Err(Unanswered::Journal(text.clone()))));
     }
     text

@@ -1,6 +1,7 @@
 //! Starting a node: journal, policy, gate, the runs that go on, the first records.
 //! Everything that can be refused is refused before the first record; what runs after that is in `dispatcher`.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -131,6 +132,7 @@ impl Node {
             inbox,
             outbox: outbox.clone(),
             watchers: watcher.into_iter().collect(),
+            in_flight: VecDeque::new(),
         };
         let thread = std::thread::Builder::new()
             .name("dispatcher".to_owned())

@@ -91,10 +91,12 @@ impl Owner {
         principal: Principal,
         events: &[Event],
     ) -> Result<(), String> {
-        let plan = workflow::recorded(document).ok_or_else(|| {
-            format!("workflow `{}` is not accepted by this version", document.name)
-        })?;
-        self.state.know(Arc::new(plan));
+        if self.state.plan(&document.digest).is_none() {
+            let plan = workflow::recorded(document).ok_or_else(|| {
+                format!("workflow `{}` is not accepted by this version", document.name)
+            })?;
+            self.state.know(Arc::new(plan));
+        }
         for event in events {
             self.state.apply(event).map_err(|error| error.to_string())?;
         }

@@ -16,8 +16,10 @@ use crate::sys::{clone, wait};
 pub(super) fn watch(watched: Watched, status: &OwnedFd) -> ! {
     let_go(status, &watched.children);
     loop {
-        let mut fds =
-            [PollFd::new(&watched.children, PollFlags::IN), PollFd::new(status, PollFlags::empty())];
+        let mut fds = [
+            PollFd::new(&watched.children, PollFlags::IN),
+            PollFd::new(status, PollFlags::empty()),
+        ];
         match poll(&mut fds, None) {
             Err(Errno::INTR) => continue,
             Err(_) => clone::exit(1),

@@ -71,8 +71,7 @@ fn set_up(plan: &Plan, wires: &Wires, stack: &mut clone::Stack) -> Result<Watche
     let children = signals::children().map_err(Fault::of(Stage::Program))?;
     let pid = clone::borrowing(stack, &|| program::run(plan, wires))
         .map_err(Fault::of(Stage::Program))?;
-    rustix::process::set_parent_process_death_signal(None)
-        .map_err(Fault::of(Stage::Supervisor))?;
+    rustix::process::set_parent_process_death_signal(None).map_err(Fault::of(Stage::Supervisor))?;
     Ok(Watched { pid, children })
 }
 

@@ -1,4 +1,5 @@
 //! The last steps of the program's own process: streams, limits, proof, seccomp, `execve`.
+//! Nothing here may allocate; which program, and with what, was decided in `plan::program`.
 
 use rustix::io::Errno;
 use rustix::process::setrlimit;
@@ -23,7 +24,7 @@ fn become_program(plan: &Plan, wires: &Wires) -> Result<std::convert::Infallible
     rustix::process::chdir(plan.program.folder.as_c_str())
         .map_err(Fault::of(Stage::WorkingDirectory))?;
     for (index, (resource, limit)) in plan.rlimits.iter().enumerate() {
-        setrlimit(*resource, limit.clone()).map_err(Fault::at(Stage::Rlimit, index))?;
+        setrlimit(*resource, *limit).map_err(Fault::at(Stage::Rlimit, index))?;
     }
     let namespaces = proof::before_filter(plan)?;
     seccomp::install(plan.program.filter).map_err(Fault::of(Stage::Seccomp))?;

@@ -183,9 +183,10 @@ mod tests {
 
     #[test]
     fn every_message_survives_the_way() {
-        let faults = STAGES.into_iter().enumerate().map(|(index, stage)| {
-            Message::Fault(Fault { stage, index, errno: Errno::ROFS })
-        });
+        let faults = STAGES
+            .into_iter()
+            .enumerate()
+            .map(|(index, stage)| Message::Fault(Fault { stage, index, errno: Errno::ROFS }));
         let others = [
             Message::Upper,
             Message::Ready { namespaces: [1, 2, 3, 4, 5, 6, u64::MAX] },

@@ -267,8 +267,7 @@ mod tests {
     #[test]
     fn a_limit_that_cannot_be_written_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let hierarchy =
-            Hierarchy::Unified { folder: folder.path().to_owned(), cpu: false };
+        let hierarchy = Hierarchy::Unified { folder: folder.path().to_owned(), cpu: false };
         let wanted = Wanted { memory: Some(1 << 20), pids: 8, cpu: None };
         let refused = Group::create(&hierarchy, &wanted, "1-1").unwrap_err();
         assert_eq!(refused.layer, Layer::ProcessLimit);

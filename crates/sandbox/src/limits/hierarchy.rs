@@ -28,7 +28,8 @@ impl Hierarchy {
         if let Some(unified) = unified(&mounts, own) {
             return unified;
         }
-        let folder = |controller: &str| legacy(&mounts, own, controller).filter(|path| is_ours(path));
+        let folder =
+            |controller: &str| legacy(&mounts, own, controller).filter(|path| is_ours(path));
         match (folder("memory"), folder("pids"), folder("cpu")) {
             (None, None, None) => Self::Absent,
             (memory, pids, cpu) => Self::Legacy { memory, pids, cpu },
@@ -110,9 +111,9 @@ fn own_path<'a>(own: &'a str, controller: &str) -> Option<&'a Path> {
 }
 
 fn legacy(mounts: &[Mount], own: &str, controller: &str) -> Option<PathBuf> {
-    let mount = mounts.iter().find(|mount| {
-        !mount.unified && mount.controllers.iter().any(|name| name == controller)
-    })?;
+    let mount = mounts
+        .iter()
+        .find(|mount| !mount.unified && mount.controllers.iter().any(|name| name == controller))?;
     Some(mount.folder(own_path(own, controller)?))
 }
 

@@ -1,4 +1,5 @@
 //! Resource limits: what each process may use by itself.
+//! What everything inside may use together is the business of `group`.
 
 use rustix::process::{Resource, Rlimit, getrlimit};
 
@@ -20,10 +21,7 @@ pub(super) fn always(limits: &Limits) -> Vec<(Resource, Rlimit)> {
         exact(Resource::Nofile, limits.open_files.into()),
         exact(Resource::Fsize, limits.workspace_bytes),
         exact(Resource::Memlock, LOCKED_BYTES),
-        (
-            Resource::Stack,
-            Rlimit { current: Some(STACK_BYTES.min(stack)), maximum: Some(stack) },
-        ),
+        (Resource::Stack, Rlimit { current: Some(STACK_BYTES.min(stack)), maximum: Some(stack) }),
     ]
 }
 

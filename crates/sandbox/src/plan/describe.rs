@@ -1,4 +1,5 @@
 //! What a stage of the launch means to a person, with the entry of the plan it was about.
+//! Runs in the supervisor, from the numbers the inside reported; the inside formats nothing.
 
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
@@ -56,7 +57,7 @@ impl Plan {
             Stage::ReadOnly => "making the root read-only".to_owned(),
             Stage::Capabilities => "dropping capabilities".to_owned(),
             Stage::NoNewPrivileges => "renouncing new privileges".to_owned(),
-            Stage::Landlock => format!("restricting with landlock {}", self.rule(index)),
+            Stage::Landlock => format!("restricting with landlock{}", self.rule(index)),
             Stage::Program => "starting the program's process".to_owned(),
             Stage::Streams => "connecting the standard streams".to_owned(),
             Stage::WorkingDirectory => format!("entering {}", quoted(&self.program.folder)),
@@ -76,7 +77,10 @@ impl Plan {
     }
 
     fn rule(&self, index: usize) -> String {
-        self.confinement.rules.get(index).map_or_else(String::new, |rule| quoted(&rule.path))
+        self.confinement
+            .rules
+            .get(index)
+            .map_or_else(String::new, |rule| format!(": rule for {}", quoted(&rule.path)))
     }
 }
 

@@ -10,8 +10,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset,
-    RulesetAttr, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
+    Scope,
 };
 
 use super::{PlanError, c_path};
@@ -39,9 +39,10 @@ impl Confinement {
         list.add(Path::new("/"), AccessFs::ReadDir.into())?;
         list.add(Path::new("/etc"), read())?;
         list.add(Path::new("/proc"), read())?;
-        let programs = host.shown.iter().filter(|shown| {
-            shown.entry == Entry::Folder && !shown.path.starts_with("/etc/")
-        });
+        let programs = host
+            .shown
+            .iter()
+            .filter(|shown| shown.entry == Entry::Folder && !shown.path.starts_with("/etc/"));
         for shown in programs {
             list.add(Path::new(&shown.path), read() | AccessFs::Execute)?;
         }

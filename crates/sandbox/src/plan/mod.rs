@@ -91,12 +91,7 @@ impl Identity {
         let uid_outside = rustix::process::geteuid().as_raw();
         let gid_outside = rustix::process::getegid().as_raw();
         let map = |outside: u32| format!("{} {outside} 1\n", Self::INSIDE).into_bytes();
-        Self {
-            uid_outside,
-            gid_outside,
-            uid_map: map(uid_outside),
-            gid_map: map(gid_outside),
-        }
+        Self { uid_outside, gid_outside, uid_map: map(uid_outside), gid_map: map(gid_outside) }
     }
 }
 

@@ -1,4 +1,5 @@
 //! The program: where it is looked for, its arguments, environment and input.
+//! Nothing is looked up on the host: the candidates are tried inside, in `inside::program`.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;

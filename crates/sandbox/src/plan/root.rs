@@ -13,8 +13,7 @@ use crate::spec::{HOME, Limits, Spec};
 use crate::sys::mount::Flags;
 
 /// Folders of the host that hold programs, shown read-only and executable where they exist.
-const SYSTEM: [&str; 8] =
-    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
+const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
 
 /// Device nodes that are safe to share: they hold no state of anybody.
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"];

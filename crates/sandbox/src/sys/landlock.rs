@@ -23,12 +23,7 @@ pub(crate) fn generation() -> Option<i32> {
     const VERSION: libc::c_int = 1;
     // SAFETY: a null attribute of size zero with this flag asks for the version and nothing else.
     let answer = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<u8>(),
-            0_usize,
-            VERSION,
-        )
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, VERSION)
     };
     i32::try_from(answer).ok().filter(|version| *version > 0)
 }
@@ -56,7 +51,6 @@ pub(crate) fn allow(
 /// Puts the ruleset in force for the calling thread and all it starts; there is no way back.
 pub(crate) fn restrict(ruleset: BorrowedFd<'_>) -> Result<(), Errno> {
     // SAFETY: takes a descriptor and flags by value.
-    let answer =
-        unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) };
+    let answer = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) };
     check(answer).map(drop)
 }

@@ -1,4 +1,5 @@
 //! Waiting for processes, with the resources they used, and closing ranges of descriptors.
+//! What an ending means is judged in `outcome`.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -49,9 +50,8 @@ pub(crate) fn any_child() -> Result<Option<(i32, Status)>, Errno> {
 pub(crate) fn reap(pidfd: BorrowedFd<'_>) -> Result<Resources, Errno> {
     const BY_PIDFD: libc::c_int = 3;
     // SAFETY: both structures are plain data for which all zeroes is a valid value.
-    let (mut info, mut usage) = unsafe {
-        (std::mem::zeroed::<libc::siginfo_t>(), std::mem::zeroed::<libc::rusage>())
-    };
+    let (mut info, mut usage) =
+        unsafe { (std::mem::zeroed::<libc::siginfo_t>(), std::mem::zeroed::<libc::rusage>()) };
     // SAFETY: both places are valid for writing for the length of the call.
     let answer = unsafe {
         libc::syscall(

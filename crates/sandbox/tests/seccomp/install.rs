@@ -1,4 +1,5 @@
 //! Processes under a filter: a program, or a single system call in a forked child.
+//! The launcher plays no part: only the filter is in force, so that what is refused is refused by it.
 #![allow(unsafe_code, reason = "fork, raw system calls and the filter itself have no safe form")]
 
 use std::io::{self, Write};
@@ -99,7 +100,7 @@ pub(crate) fn is_root() -> bool {
 
 /// Says something that the test harness does not swallow.
 pub(crate) fn say(message: &str) {
-    writeln!(io::stderr(), "seccomp test: {message}").unwrap();
+    io::stderr().write_all(format!("seccomp test: {message}\n").as_bytes()).unwrap();
 }
 
 fn errno() -> i32 {

@@ -1,4 +1,5 @@
 //! Our table of call numbers against the one of `libc`, wherever both have a name.
+//! What the filter does with a number is not looked at here.
 
 use sandbox::Profile;
 use sandbox::seccomp::verdict;

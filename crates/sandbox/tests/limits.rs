@@ -1,0 +1,185 @@
+//! Every limit is reached on purpose; the ending says which, and the host does not notice.
+//! Without a cgroup some endings are less precise; the receipt says which mechanism counted.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "a failed test should stop loudly"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use sandbox::{End, Layer, Mechanism, Outcome, Spec};
+use support::{Project, fails, marker, processes_with, run, stdout, succeeds};
+
+const MIB: u64 = 1024 * 1024;
+
+#[test]
+fn wall_time_ends_everything() {
+    let marker = marker("wall");
+    let project = Project::new();
+    // A daemon that forked twice, left the session and ignores every signal it can.
+    let script = format!(
+        "trap '' TERM HUP INT; (setsid sh -c 'trap \"\" TERM HUP; : {marker}; sleep 1000' \
+         >/dev/null 2>&1 &) ; sleep 1000"
+    );
+    let mut spec = project.sh(&script);
+    spec.limits.wall = Duration::from_millis(400);
+    let child = sandbox::launch(&spec).unwrap();
+    assert!(!processes_with(&marker).is_empty(), "control: they are there before");
+    let outcome = child.wait(&mut |_, _| {});
+    assert_eq!(outcome.end, End::TimedOut);
+    assert!(outcome.usage.wall >= Duration::from_millis(400));
+    assert_eq!(processes_with(&marker), Vec::<i32>::new());
+    assert_eq!(outcome.blocked, None);
+}
+
+#[test]
+fn what_a_program_leaves_running_dies_with_it() {
+    let marker = marker("left");
+    let project = Project::new();
+    let script = format!("setsid sh -c ': {marker}; sleep 1000' & sleep 0.2; echo started");
+    assert_eq!(succeeds(&project.sh(&script)), "started\n");
+    assert_eq!(processes_with(&marker), Vec::<i32>::new());
+}
+
+#[test]
+fn a_flood_of_output_is_cut_and_costs_no_memory() {
+    let project = Project::new();
+    let mut spec = project.sh("head -c 1073741824 /dev/zero");
+    spec.limits.output_bytes = 100_000;
+    let mut handed_on = 0;
+    let outcome = sandbox::launch(&spec).unwrap().wait(&mut |_, bytes| handed_on += bytes.len());
+    assert_eq!(outcome.end, End::OutputExceeded);
+    assert_eq!(outcome.stdout.bytes.len(), 100_000);
+    assert!(outcome.stdout.truncated && !outcome.stderr.truncated);
+    assert_eq!(handed_on, 100_000);
+    spec.limits.output_bytes = 2 << 30;
+    spec.argv = project.sh("head -c 100000000 /dev/zero").argv;
+    let control = run(&spec);
+    assert_eq!((control.end, control.stdout.bytes.len()), (End::Exited(0), 100_000_000));
+}
+
+#[test]
+fn both_streams_count_against_one_limit() {
+    let project = Project::new();
+    let mut spec = project.sh("head -c 600 /dev/zero; head -c 600 /dev/zero >&2; sleep 9");
+    spec.limits.output_bytes = 1000;
+    let outcome = run(&spec);
+    assert_eq!(outcome.end, End::OutputExceeded);
+    assert_eq!(outcome.stdout.bytes.len() + outcome.stderr.bytes.len(), 1000);
+}
+
+#[test]
+fn a_closed_stream_does_not_end_or_burn_anything() {
+    let outcome = run(&Project::new().sh("exec >&-; sleep 0.3; echo late >&2"));
+    assert_eq!(outcome.end, End::Exited(0));
+    assert_eq!(support::stderr(&outcome), "late\n");
+}
+
+#[test]
+fn memory_is_bounded() {
+    let project = Project::new();
+    let take = |mib: u32| {
+        let mut spec = project.perl(&format!("my $x = 'y' x ({mib} << 20); print length $x"));
+        spec.limits.memory_bytes = Some(96 * MIB);
+        spec
+    };
+    assert_eq!(succeeds(&take(20)), (20 * MIB).to_string(), "control");
+    let outcome = run(&take(400));
+    match mechanism(&outcome, "memory") {
+        Mechanism::Rlimit => assert!(matches!(outcome.end, End::Exited(code) if code != 0)),
+        _ => assert_eq!(outcome.end, End::OutOfMemory),
+    }
+    assert_eq!(outcome.blocked.map(|blocked| blocked.layer), Some(Layer::MemoryLimit));
+}
+
+#[test]
+fn what_is_written_to_memory_file_systems_is_bounded() {
+    let project = Project::new();
+    for place in ["big", "/tmp/big", "/dev/shm/big", "/home/palisade/big"] {
+        let mut spec = project.sh(&format!("head -c 30000000 /dev/zero > {place}"));
+        spec.limits.workspace_bytes = 8 * MIB;
+        let outcome = run(&spec);
+        assert_eq!(outcome.end, End::DiskFull, "{place}");
+        assert_eq!(outcome.blocked.map(|blocked| blocked.layer), Some(Layer::DiskLimit));
+        spec.limits.workspace_bytes = 64 * MIB;
+        assert_eq!(run(&spec).end, End::Exited(0), "control: {place}");
+    }
+    let mut many = project.sh("i=0; while [ $i -lt 500 ]; do : > f$i || exit 1; i=$((i+1)); done");
+    assert_eq!(run(&many).end, End::Exited(0), "control");
+    many.limits.workspace_inodes = 100;
+    assert_eq!(run(&many).end, End::DiskFull);
+    let mut sparse = project.spec(&["truncate", "-s", "1T", "sparse"]);
+    sparse.limits.workspace_bytes = 8 * MIB;
+    assert_eq!(run(&sparse).end, End::DiskFull);
+}
+
+#[test]
+fn processes_are_bounded() {
+    let bomb = "my $n = 0; while (1) { my $pid = fork; defined $pid or last; \
+                if (!$pid) { sleep 100; exit } $n++ } print $n; exit 3";
+    let project = Project::new();
+    let mut spec = project.perl(bomb);
+    spec.limits.pids = 20;
+    let outcome = run(&spec);
+    assert_eq!(stdout(&outcome), "19", "twenty with the program itself");
+    match mechanism(&outcome, "processes") {
+        Mechanism::Rlimit => assert_eq!(outcome.end, End::Exited(3)),
+        _ => assert_eq!(outcome.end, End::PidsExceeded),
+    }
+    let mut tree: Spec = project.perl("while (1) { fork }");
+    tree.limits.pids = 30;
+    tree.limits.wall = Duration::from_millis(500);
+    assert_eq!(run(&tree).end, End::TimedOut);
+}
+
+#[test]
+fn open_files_are_bounded() {
+    let program = "my @f; while (open(my $f, '<', '/dev/null')) { push @f, $f } print scalar @f";
+    let project = Project::new();
+    let mut spec = project.perl(program);
+    spec.limits.open_files = 50;
+    assert_eq!(succeeds(&spec), "47", "fifty with the three streams");
+    fails(&project.sh("ulimit -n 4096"));
+}
+
+#[test]
+fn no_core_is_dumped() {
+    assert_eq!(succeeds(&Project::new().sh("ulimit -c")), "0\n");
+}
+
+#[test]
+fn a_processor_limit_needs_a_cgroup() {
+    let project = Project::new();
+    let mut spec = project.perl("1 while 1");
+    spec.limits.cpu_thousandths = Some(200);
+    spec.limits.wall = Duration::from_secs(1);
+    match sandbox::launch(&spec) {
+        Ok(child) => {
+            let outcome = child.wait(&mut |_, _| {});
+            assert_ne!(mechanism(&outcome, "cpu"), Mechanism::Rlimit);
+            let used = outcome.usage.cpu_user + outcome.usage.cpu_system;
+            assert!(used < outcome.usage.wall / 2, "{:?}", outcome.usage);
+        }
+        Err(error) => {
+            assert_eq!(error.to_string(), "the cpu limit cannot be enforced");
+            assert!(error.fix().unwrap().contains("delegate a cgroup"));
+        }
+    }
+}
+
+fn mechanism(outcome: &Outcome, name: &str) -> Mechanism {
+    let mut limits = outcome.receipt.limits.iter();
+    limits.find(|limit| limit.name == name).unwrap().mechanism
+}
+
+#[test]
+fn everything_again_as_an_ordinary_user() {
+    support::again_as_an_ordinary_user("everything_again_as_an_ordinary_user");
+}
