@@ -351,3 +351,21 @@ fn the_failure_of_a_run_is_the_first_one() {
     world.pass(run, "a", Ended::TimedOut);
     assert_eq!(&*world.run(run).summary().failure.unwrap(), "step `b` failed: exit code 1");
 }
+
+#[test]
+fn a_due_retry_behind_busy_slots_is_no_deadline() {
+    let plan = steps("a:; retry: { max_attempts: 2, backoff: { base: 10s, jitter: false } }");
+    let mut world = World::new(1);
+    let (first, second) = (world.submit(&plan), world.submit(&plan));
+    world.pass(first, "a", Ended::Failed);
+    world.ask(&world.start(second, "a")).unwrap();
+    world.wait(10 * SECOND);
+    // Nothing can be done at the retry's time, so a loop that waited for it would spin.
+    assert!(world.state.next_deadline().unwrap() > world.now);
+    world.ask(&world.finish(second, "a", Ended::Succeeded)).unwrap();
+    assert_eq!(
+        world.state.next_deadline(),
+        Some(world.now),
+        "the control: with a slot free it counts"
+    );
+}

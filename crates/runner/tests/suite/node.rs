@@ -202,3 +202,23 @@ fn views_are_what_the_records_say_byte_for_byte() {
     assert!(History::open(&project.layout).unwrap().open_runs().unwrap().contains(&interrupted));
     audit::verify(&project.layout, audit::Scope::whole()).unwrap();
 }
+
+#[test]
+fn an_answer_to_a_repeated_submission_waits_until_the_first_is_durable() {
+    let project = Project::new();
+    let node = project.node(Doing::Nothing, Adopt::Nothing);
+    for round in 0..40 {
+        let key = format!("key-{round}");
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let accepted = node.submit(submission(THREE, Some(&key)), None).unwrap();
+                    let history = History::open(&project.layout).unwrap();
+                    let found = history.summary(accepted.run).unwrap();
+                    assert!(found.is_some(), "answered before it was durable");
+                });
+            }
+        });
+    }
+    node.stop().unwrap();
+}
