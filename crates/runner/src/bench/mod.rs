@@ -1,7 +1,7 @@
 //! Measurements of this build on this machine, each with a baseline taken in the same run.
 //!
 //! Nothing here is asserted: figures are printed with the conditions they were taken under. Each bench is one file;
-//! [`sample`] has the clock and the percentiles, [`baseline`] what a figure is compared with.
+//! `sample` has the clock and the percentiles, `baseline` what a figure is compared with.
 
 mod baseline;
 mod conditions;

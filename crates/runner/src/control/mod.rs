@@ -2,7 +2,7 @@
 //!
 //! A Unix socket, mode 0600 in the 0700 state folder. The peer's user is checked by `SO_PEERCRED` before a byte is
 //! read; a request and its answer are one frame each. It carries requests to the owner's dispatcher and decides
-//! nothing itself. Frames are in [`frame`].
+//! nothing itself. Frames are in `frame`.
 
 mod client;
 mod frame;

@@ -1,8 +1,8 @@
 //! Doing what was decided: takes jobs, runs them on threads of their own, reports what came of each.
 //!
 //! The executor and the dispatcher share nothing but messages. A job arrives only after the record that allows it
-//! is durable; a report goes back for every job, whatever happened. Programs go to [`local`], read-only tools to
-//! [`fast`]; [`log`] keeps what programs print.
+//! is durable; a report goes back for every job, whatever happened. Programs go to `local`, read-only tools to
+//! [`fast`]; `log` keeps what programs print.
 
 mod artifact;
 pub mod fast;

@@ -1,6 +1,6 @@
 //! The gate: the ordered checks between a call and its effect.
 //!
-//! identify ([`principal`]) → limit ([`payload`]) → validate ([`path`], the tool's schema) → decide (policy). What it
+//! identify (`principal`) → limit (`payload`) → validate (`path`, the tool's schema) → decide (policy). What it
 //! admits has one form: the arguments policy saw are the arguments that run. The gate records nothing and runs
 //! nothing: its answer goes into the record that must be durable before the effect begins.
 

@@ -17,16 +17,16 @@ pub(super) const PAYLOAD_ENTRIES: usize = 10_000;
 /// A limit a call's arguments exceed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
-    /// Encoded size over [`PAYLOAD_BYTES`].
+    /// Encoded size over `PAYLOAD_BYTES`.
     #[error("arguments of more than {PAYLOAD_BYTES} bytes")]
     Size,
-    /// Nesting over [`PAYLOAD_DEPTH`].
+    /// Nesting over `PAYLOAD_DEPTH`.
     #[error("arguments nested deeper than {PAYLOAD_DEPTH} levels")]
     Depth,
-    /// A string or key over [`PAYLOAD_TEXT`].
+    /// A string or key over `PAYLOAD_TEXT`.
     #[error("a text of more than {PAYLOAD_TEXT} characters in the arguments")]
     Text,
-    /// A list or map over [`PAYLOAD_ENTRIES`].
+    /// A list or map over `PAYLOAD_ENTRIES`.
     #[error("a list or map of more than {PAYLOAD_ENTRIES} entries in the arguments")]
     Entries,
 }

@@ -123,6 +123,8 @@ impl Node {
                 )))
             }
         };
+        // Without a bound of its own, because the journal's writer must never block on it. It stays short all the
+        // same: an asker waits for its answer, reports are bounded by the slots and answers by the journal's queue.
         let (outbox, inbox) = channel();
         let dispatcher = Dispatcher {
             owner,

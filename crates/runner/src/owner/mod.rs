@@ -3,7 +3,7 @@
 //! Every input is handled into a [`Turn`], which brings the time and randomness it may use and takes the records to
 //! commit and the effects that may follow. The state in memory changes at once; whoever drives an owner commits turns
 //! in order and starts over from the journal when a commit fails. The dispatcher drives it with threads, the simulator
-//! without. [`ask`] answers requests, [`advance`] takes up what can be taken up.
+//! without. `ask` answers requests, `advance` takes up what can be taken up.
 
 mod advance;
 mod ask;
