@@ -32,7 +32,14 @@ More: `palisade help exit-codes`, `palisade help environment`, `palisade help co
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     /// Project folder
-    #[arg(long, short = 'C', global = true, value_name = "DIR", default_value = ".", env = "PALISADE_PROJECT")]
+    #[arg(
+        long,
+        short = 'C',
+        global = true,
+        value_name = "DIR",
+        default_value = ".",
+        env = "PALISADE_PROJECT"
+    )]
     pub(crate) project: PathBuf,
     /// Policy file, instead of the configured one
     #[arg(long, global = true, value_name = "FILE")]

@@ -32,14 +32,39 @@ pub(crate) enum Exit {
 /// Every code this build uses: code, name, meaning.
 pub(crate) const TABLE: &[(Exit, u8, &str, &str)] = &[
     (Exit::Ok, 0, "ok", "the command did what was asked"),
-    (Exit::Failure, 1, "failure", "something failed that has no code of its own, such as a full disk"),
-    (Exit::Usage, 2, "usage", "the command line, a document or a setting is wrong; nothing was done"),
+    (
+        Exit::Failure,
+        1,
+        "failure",
+        "something failed that has no code of its own, such as a full disk",
+    ),
+    (
+        Exit::Usage,
+        2,
+        "usage",
+        "the command line, a document or a setting is wrong; nothing was done",
+    ),
     (Exit::NotFound, 3, "not found", "no such run, step, artifact or file"),
-    (Exit::Conflict, 5, "conflict", "another process owns the project, or the run's state does not allow it"),
+    (
+        Exit::Conflict,
+        5,
+        "conflict",
+        "another process owns the project, or the run's state does not allow it",
+    ),
     (Exit::Denied, 6, "denied", "a policy rule denied the call"),
-    (Exit::RunFailed, 10, "run failed", "the run ended as failed; `palisade runs show` says why"),
+    (
+        Exit::RunFailed,
+        10,
+        "run failed",
+        "the run failed or waits for a person; `palisade runs show` says why",
+    ),
     (Exit::RunCancelled, 11, "run cancelled", "the run was cancelled"),
-    (Exit::Verification, 20, "verification failed", "the journal or an artifact is not what was recorded"),
+    (
+        Exit::Verification,
+        20,
+        "verification failed",
+        "the journal or an artifact is not what was recorded",
+    ),
     (Exit::Interrupted, 130, "interrupted", "stopped from the keyboard or by a termination signal"),
 ];
 

@@ -17,15 +17,46 @@ mod session;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
+
+use exit::Exit;
+use failure::Failure;
 
 fn main() -> ExitCode {
-    let arguments = arguments::Arguments::parse();
+    let arguments = match arguments::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return unparsed(&error).into(),
+    };
     let json = arguments.global.json;
-    match command::run(arguments) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            output::failure(&failure, json);
-            failure.exit.into()
-        }
+    let exit = command::run(arguments).unwrap_or_else(|failure| {
+        output::failure(&failure, json);
+        failure.exit
+    });
+    unprinted().unwrap_or(exit).into()
+}
+
+/// Help and version were asked for; anything else is a command line that means nothing.
+fn unparsed(error: &clap::Error) -> Exit {
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !asked && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure =
+            Failure::new(Exit::Usage, what).fix("`palisade help` lists commands and options");
+        output::failure(&failure, true);
+        return Exit::Usage;
     }
+    // A reader that went away needs neither help nor error.
+    drop(error.print());
+    if asked { Exit::Ok } else { Exit::Usage }
+}
+
+/// A failure to print data is the failure of the command, unless its reader simply went away.
+fn unprinted() -> Option<Exit> {
+    let error = output::lost()?;
+    let failure = Failure::new(Exit::Failure, "standard output cannot be written")
+        .because(error.to_string())
+        .fix("make room where it is written to, and repeat the command");
+    output::failure(&failure, false);
+    Some(failure.exit)
 }

@@ -1,4 +1,5 @@
 //! What commands share before they do their own thing: configuration, project, policy, node, history.
+//! It has no commands of its own; every function ends in a value or a failure that teaches.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
@@ -25,8 +26,9 @@ pub(crate) fn configuration(global: &Global) -> Result<Configuration, Failure> {
         let policy = std::path::absolute(policy).unwrap_or_else(|_| policy.clone());
         sources.flags.push(("policy.file", "policy", policy.display().to_string()));
     }
-    let configuration = Configuration::load(&sources)
-        .map_err(|error| Failure::of(Exit::Usage, &error).fix("`palisade help config` lists the settings"))?;
+    let configuration = Configuration::load(&sources).map_err(|error| {
+        Failure::of(Exit::Usage, &error).fix("`palisade help config` lists the settings")
+    })?;
     for ignored in &configuration.ignored {
         output::talk(format!("warning: {ignored}"));
     }
@@ -35,8 +37,9 @@ pub(crate) fn configuration(global: &Global) -> Result<Configuration, Failure> {
 
 /// The project and where its state is kept.
 pub(crate) fn layout(global: &Global, configuration: &Configuration) -> Result<Layout, Failure> {
-    let layout = Layout::of(&global.project)
-        .map_err(|error| Failure::of(Exit::NotFound, &error).fix("name the project folder with `--project DIR`"))?;
+    let layout = Layout::of(&global.project).map_err(|error| {
+        Failure::of(Exit::NotFound, &error).fix("name the project folder with `--project DIR`")
+    })?;
     Ok(match configuration.get("state.folder") {
         Some(folder) => {
             let state = layout.project().join(folder);
@@ -59,7 +62,9 @@ pub(crate) fn policy(file: Option<&Path>) -> Result<InForce, Failure> {
             output::talk(warning.render(source).trim_end());
         }
     } else {
-        output::talk("warning: no policy; everything is denied (`palisade init` writes a starting policy)");
+        output::talk(
+            "warning: no policy; everything is denied (`palisade init` writes a starting policy)",
+        );
     }
     Ok(in_force)
 }
@@ -70,9 +75,11 @@ pub(crate) fn policy_failure(error: &PolicyError) -> Failure {
     let failure = Failure::of(if missing { Exit::NotFound } else { Exit::Usage }, error);
     match error {
         PolicyError::Invalid { text, findings } => {
-            failure.findings(findings.iter().map(|finding| finding.render(text)).collect())
+            failure.findings(text, findings).fix("correct the file; until then nothing runs")
         }
-        _ => failure,
+        PolicyError::Read { .. } => failure.fix("name a readable file with `--policy FILE`"),
+        PolicyError::TooLong { .. } => failure.fix("write fewer rules with more patterns each"),
+        PolicyError::Catalogue(_) => failure,
     }
 }
 
@@ -105,6 +112,19 @@ pub(crate) fn start_watched(
     Ok((node, layout))
 }
 
+/// How this program is called again for the same project, in advice to a person.
+pub(crate) fn again(global: &Global) -> String {
+    if global.project == Path::new(".") {
+        return "palisade".to_owned();
+    }
+    format!("palisade -C {}", output::printable(&global.project.display().to_string()))
+}
+
+/// Whether some process owns the project now.
+pub(crate) fn owned(layout: &Layout) -> bool {
+    std::os::unix::net::UnixStream::connect(layout.control()).is_ok()
+}
+
 /// What happened so far in the project.
 pub(crate) fn history(global: &Global) -> Result<(History, Layout), Failure> {
     let configuration = configuration(global)?;
@@ -124,7 +144,10 @@ fn start_failure(error: &StartError) -> Failure {
         StartError::History(inner) => history_failure(inner),
         StartError::Layout(_) => Failure::of(Exit::Failure, error)
             .fix("make the folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER"),
-        StartError::Run { .. } | StartError::Control(_) | StartError::System(_) => Failure::of(Exit::Failure, error),
+        StartError::Control(_) => Failure::of(Exit::Failure, error)
+            .fix("make the state folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER"),
+        StartError::Run { .. } => Failure::of(Exit::Failure, error).fix("`palisade audit verify` checks its records"),
+        StartError::System(_) => Failure::of(Exit::Failure, error).fix("`palisade doctor` checks this machine"),
     }
 }
 
@@ -133,27 +156,30 @@ pub(crate) fn open_failure(error: &OpenError) -> Failure {
     let exit = match error {
         OpenError::Busy { .. } => Exit::Conflict,
         OpenError::Missing { .. } => Exit::NotFound,
-        OpenError::BehindCheckpoint { .. } | OpenError::Corrupt { .. } => Exit::Verification,
+        OpenError::BehindCheckpoint { .. }
+        | OpenError::Corrupt { .. }
+        | OpenError::Checkpoint { .. } => Exit::Verification,
         _ => Exit::Failure,
     };
-    let failure = Failure::of(exit, error);
-    match error.hint() {
-        Some(hint) => failure.fix(hint),
-        None => failure,
-    }
+    let usual = "make room where the journal is, and check that its folder can be written and its disk works";
+    Failure::of(exit, error).fix(error.hint().unwrap_or(usual))
 }
 
 /// History that cannot be read.
 pub(crate) fn history_failure(error: &HistoryError) -> Failure {
     match error {
         HistoryError::Open(OpenError::Missing { .. }) => {
-            Failure::new(Exit::NotFound, "this project has no journal yet").fix("run a workflow first: `palisade run FILE`")
+            Failure::new(Exit::NotFound, "this project has no journal yet")
+                .fix("run a workflow first: `palisade run FILE`")
         }
         HistoryError::Open(open) => open_failure(open),
-        HistoryError::NoRun(_) => Failure::of(Exit::NotFound, error).fix("`palisade runs list` lists the runs"),
-        HistoryError::Ambiguous { .. } => Failure::of(Exit::Usage, error).fix("give more of the id"),
-        HistoryError::Read(_) | HistoryError::Broken { .. } => {
-            Failure::of(Exit::Failure, error).fix("`palisade audit verify` says which record is damaged")
+        HistoryError::NoRun(_) => {
+            Failure::of(Exit::NotFound, error).fix("`palisade runs list` lists the runs")
         }
+        HistoryError::Ambiguous { .. } => {
+            Failure::of(Exit::Usage, error).fix("give more of the id")
+        }
+        HistoryError::Read(_) | HistoryError::Broken { .. } => Failure::of(Exit::Failure, error)
+            .fix("`palisade audit verify` says which record is damaged"),
     }
 }

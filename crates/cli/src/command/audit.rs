@@ -1,5 +1,7 @@
 //! `palisade audit`: the journal as an audit log — its newest records, whether it verifies, all of it.
+//! It reads stored bytes and needs no owner; what counts as a fault is the journal's to say.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use crate::arguments::{Audit, Global};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{self, instant};
+use crate::output::{self, instant, stamp};
 use crate::session;
 
 /// Records read at a time.
@@ -32,7 +34,10 @@ fn tail(global: &Global, count: u64, follow: bool) -> Result<Exit, Failure> {
     let (history, _) = session::history(global)?;
     let filter = Filter { order: Order::NewestFirst, ..Filter::default() };
     let wanted = usize::try_from(count).unwrap_or(usize::MAX);
-    let mut latest = history.reader().filter(history.log(), &filter, wanted).map_err(|error| unreadable(&error))?;
+    let mut latest = history
+        .reader()
+        .filter(history.log(), &filter, wanted)
+        .map_err(|error| unreadable(&error))?;
     latest.reverse();
     for record in &latest {
         print(record, global.json);
@@ -47,22 +52,35 @@ fn tail(global: &Global, count: u64, follow: bool) -> Result<Exit, Failure> {
         for record in records.wait(PAGE, PATIENCE).map_err(|error| unreadable(&error))? {
             print(&record, global.json);
         }
+        if output::closed() {
+            return Ok(Exit::Ok);
+        }
     }
 }
 
-fn verify(global: &Global, tail: Option<u64>, checkpoint: Option<&Path>, write: Option<&Path>) -> Result<Exit, Failure> {
+fn verify(
+    global: &Global,
+    tail: Option<u64>,
+    checkpoint: Option<&Path>,
+    write: Option<&Path>,
+) -> Result<Exit, Failure> {
     let configuration = session::configuration(global)?;
     let layout = session::layout(global, &configuration)?;
     let checkpoints = checkpoint.map(read_checkpoints).transpose()?.unwrap_or_default();
     let scope = Scope { range: tail.map_or(Range::Whole, Range::Tail), checkpoints };
     let found = match audit::verify(&layout, scope) {
         Ok(found) => found,
-        Err(error) => return Err(verification_failure(&error, global.json)),
+        Err(error) => return Err(verification_failure(&error)),
     };
     if let Some(path) = write {
         let kept = Checkpoint { log: found.log.clone(), sequence: found.last, leaf: found.leaf };
         std::fs::write(path, kept.to_string()).map_err(|error| {
-            Failure::new(Exit::Failure, format!("`{}` cannot be written", path.display())).because(error.to_string())
+            Failure::new(
+                Exit::Failure,
+                format!("checkpoint `{}` cannot be written", path.display()),
+            )
+            .because(error.to_string())
+            .fix("name a file in a folder that can be written")
         })?;
     }
     if global.json {
@@ -75,39 +93,45 @@ fn verify(global: &Global, tail: Option<u64>, checkpoint: Option<&Path>, write: 
             "checkpoints": found.checkpoints,
         }));
     } else {
-        output::line(format!("{} records verified, sequence {} to {}", found.records, found.first, found.last));
+        output::line(format!(
+            "{} records verified, sequence {} to {}",
+            found.records, found.first, found.last
+        ));
         output::line(format!("leaf {}", found.leaf));
     }
     Ok(Exit::Ok)
 }
 
 /// A journal that does not verify: the first bad record, or why nothing could be found out.
-fn verification_failure(error: &audit::VerifyError, as_json: bool) -> Failure {
+pub(super) fn verification_failure(error: &audit::VerifyError) -> Failure {
     match error {
         audit::VerifyError::Fault(fault) => {
-            if as_json {
-                output::json(&json!({
-                    "verified": false,
-                    "first_bad_sequence": fault.sequence,
-                    "reason": fault.reason.to_string(),
-                }));
-            }
-            Failure::new(Exit::Verification, format!("the journal does not verify: first bad sequence {}", fault.sequence))
+            let what =
+                format!("the journal does not verify: first bad sequence {}", fault.sequence);
+            Failure::new(Exit::Verification, what)
                 .because(fault.reason.to_string())
                 .fix("keep the file as evidence and restore a backup; records before this one are intact")
+                .detail("verified", false)
+                .detail("first_bad_sequence", fault.sequence)
         }
         audit::VerifyError::Open(open) => session::open_failure(open),
-        other => Failure::of(Exit::Verification, other),
+        other => Failure::of(Exit::Failure, other)
+            .fix("repeat it; nothing is known about the records yet"),
     }
 }
 
 fn read_checkpoints(path: &Path) -> Result<Vec<Checkpoint>, Failure> {
     let named = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(Exit::NotFound, format!("checkpoint `{named}` cannot be read")).because(error.to_string())
+        let exit = if error.kind() == ErrorKind::NotFound { Exit::NotFound } else { Exit::Failure };
+        Failure::new(exit, format!("checkpoint `{named}` cannot be read"))
+            .because(error.to_string())
+            .fix("name a file written with `palisade audit verify --write-checkpoint FILE`")
     })?;
     Checkpoint::parse_all(&text).map_err(|error| {
-        Failure::of(Exit::Usage, &error).because(format!("in `{named}`"))
+        Failure::of(Exit::Usage, &error)
+            .because(format!("in `{named}`"))
+            .fix("name a file written with `palisade audit verify --write-checkpoint FILE`")
     })
 }
 
@@ -116,7 +140,7 @@ fn export(global: &Global, from: u64) -> Result<Exit, Failure> {
     let mut after = from.saturating_sub(1);
     loop {
         let page = exported(&history, after)?;
-        let Some(last) = page.last() else { return Ok(Exit::Ok) };
+        let Some(last) = page.last().filter(|_| !output::closed()) else { return Ok(Exit::Ok) };
         after = last.header.sequence;
         for record in &page {
             output::json_line(&as_json(record));
@@ -129,7 +153,8 @@ fn exported(history: &History, after: u64) -> Result<Vec<Record>, Failure> {
 }
 
 fn unreadable(error: &audit::ReadError) -> Failure {
-    Failure::of(Exit::Verification, error).fix("`palisade audit verify` says which record is damaged")
+    Failure::of(Exit::Verification, error)
+        .fix("`palisade audit verify` says which record is damaged")
 }
 
 fn print(record: &Record, as_json_line: bool) {
@@ -139,13 +164,14 @@ fn print(record: &Record, as_json_line: bool) {
     }
     let header = &record.header;
     let what = serde_json::from_slice::<Value>(&record.payload).ok();
-    let step = what.as_ref().and_then(|body| body.get("step")).and_then(Value::as_str).unwrap_or_default();
+    let step =
+        what.as_ref().and_then(|body| body.get("step")).and_then(Value::as_str).unwrap_or_default();
     output::line(format!(
         "{:>8}  {}  {:<24} {:<20} {}",
         header.sequence,
         instant(header.time.micros),
-        header.kind,
-        header.principal,
+        output::printable(&header.kind),
+        output::printable(&header.principal),
         output::printable(step),
     ));
 }
@@ -158,6 +184,7 @@ fn as_json(record: &Record) -> Value {
     json!({
         "log": header.log.to_string(),
         "sequence": header.sequence,
+        "time": stamp(header.time.micros),
         "time_us": header.time.micros,
         "counter": header.time.counter,
         "kind": header.kind,

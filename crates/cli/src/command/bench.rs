@@ -1,4 +1,5 @@
 //! `palisade bench`: figures of this build on this machine, with the conditions they were taken under.
+//! What is measured and how is in `runner::bench`; figures are printed, never judged.
 
 use runner::bench;
 
@@ -20,10 +21,15 @@ pub(crate) fn run(global: &Global, what: Bench) -> Result<Exit, Failure> {
     if !global.json {
         output::talk("measuring; this takes up to a minute");
     }
-    let report = bench::run(which, &scratch).map_err(|error| Failure::of(Exit::Failure, &error))?;
+    let report = bench::run(which, &scratch).map_err(|error| {
+        Failure::of(Exit::Failure, &error).fix("`palisade doctor` checks this machine")
+    })?;
     if global.json {
-        let conditions: serde_json::Map<String, serde_json::Value> =
-            report.conditions.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+        let conditions: serde_json::Map<String, serde_json::Value> = report
+            .conditions
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone().into()))
+            .collect();
         output::json(&serde_json::json!({
             "bench": report.bench, "conditions": conditions, "metrics": report.metrics,
         }));

@@ -1,4 +1,5 @@
 //! `palisade config show`: every setting, and with `--origin` where it came from.
+//! Settings are changed in their files; nothing is written here.
 
 use crate::arguments::Global;
 use crate::configuration::Configuration;
@@ -13,7 +14,8 @@ pub(crate) fn show(global: &Global, origin: bool) -> Result<Exit, Failure> {
         output::json(&as_json(&configuration));
         return Ok(Exit::Ok);
     }
-    let mut table = Table::new(if origin { &["setting", "value", "origin"] } else { &["setting", "value"] });
+    let mut table =
+        Table::new(if origin { &["setting", "value", "origin"] } else { &["setting", "value"] });
     for (name, setting) in configuration.all() {
         let value = setting.value.clone().unwrap_or_else(|| "not set".to_owned());
         if origin {
@@ -28,7 +30,10 @@ pub(crate) fn show(global: &Global, origin: bool) -> Result<Exit, Failure> {
 
 fn as_json(configuration: &Configuration) -> serde_json::Value {
     let rows = configuration.all().map(|(name, setting)| {
-        (name.to_owned(), serde_json::json!({ "value": setting.value, "origin": setting.origin.to_string() }))
+        (
+            name.to_owned(),
+            serde_json::json!({ "value": setting.value, "origin": setting.origin.to_string() }),
+        )
     });
     serde_json::Value::Object(rows.collect())
 }

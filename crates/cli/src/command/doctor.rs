@@ -1,4 +1,5 @@
 //! `palisade doctor`: everything a run needs here, checked, with a fix for what is missing.
+//! It repairs nothing; the checks themselves are in `runner::doctor`.
 
 use runner::doctor::{self, Check, Health};
 

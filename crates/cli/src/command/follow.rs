@@ -1,15 +1,15 @@
-//! Following one run to its end, and telling how it ended: what `run`, `watch`, `resume` and `retry` share.
+//! Following one run to its end: what `run`, `resume`, `retry` and `sandbox exec` share. How it is told is in
+//! [`super::ending`].
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use runner::history::{History, RunHistory};
-use runner::{Event, Fact, Layout, Node, Outline, RunId, RunState, audit, owner};
+use runner::{Event, Fact, Layout, Node, Outline, RunId, StepState, owner};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::output::{self, Tone, elapsed, paint};
 use crate::progress::Progress;
 use crate::session;
 
@@ -25,112 +25,149 @@ pub(super) enum Followed {
     Waits,
     /// The person interrupted; the run was cancelled.
     Interrupted,
-    /// The node ended without the run having ended.
-    Lost,
 }
 
-/// Shows the events of `run` until it ends. The first interrupt cancels the run, in order.
-pub(super) fn to_the_end(
-    node: &Node,
-    run: RunId,
-    events: &Receiver<Event>,
-    mut progress: Progress,
-) -> Result<Followed, Failure> {
-    let (interrupt, interrupted) = channel();
-    interrupt::on_first(interrupt)
-        .map_err(|error| Failure::new(Exit::Failure, "signals cannot be handled").because(error.to_string()))?;
-    let mut stopped = false;
-    let followed = loop {
-        match events.recv_timeout(REDRAW) {
-            Ok(event) => {
-                if event.run != run {
-                    continue;
+/// A run that this process works on.
+pub(super) struct Following<'a> {
+    /// The process as owner.
+    pub(super) node: Node,
+    /// Its project.
+    pub(super) layout: &'a Layout,
+    /// The run.
+    pub(super) run: RunId,
+    /// The run's events, from the first that matters.
+    pub(super) events: Receiver<Event>,
+}
+
+/// A channel for the events of a run: the side that is handed to a node, and the side that is followed.
+pub(super) fn events() -> (Sender<Event>, Receiver<Event>) {
+    channel()
+}
+
+impl Following<'_> {
+    /// Shows the run's events until it ends or waits for a person, and ends the node in good order. The first
+    /// interrupt cancels the run.
+    ///
+    /// # Errors
+    /// When the journal cannot be written any more, or the system does not deliver signals.
+    pub(super) fn follow(self, mut progress: Progress) -> Result<Followed, Failure> {
+        let interrupted = interrupt::listen().map_err(|error| {
+            Failure::new(Exit::Failure, "signals cannot be handled")
+                .because(error.to_string())
+                .fix("`palisade doctor` checks this machine")
+        })?;
+        let followed = self.watch(&interrupted, &mut progress);
+        progress.finish();
+        let ended = self.node.stop();
+        match (followed, ended) {
+            (Some(followed), Ok(())) => Ok(followed),
+            (_, ended) => Err(interrupted_by_journal(self.run, ended.err())),
+        }
+    }
+
+    /// How it came to an end; `None` when the node ended first.
+    fn watch(&self, interrupted: &Receiver<()>, progress: &mut Progress) -> Option<Followed> {
+        let mut ending = Followed::Ended;
+        // A run that is taken up may wait for a person already, and then nothing ever happens.
+        let mut unknown = Unknown::Asks;
+        loop {
+            match self.events.recv_timeout(REDRAW) {
+                Ok(event) if event.run != self.run => {}
+                Ok(event) => {
+                    progress.show(&event);
+                    if owner::ends_run(&event) {
+                        return Some(ending);
+                    }
+                    unknown = unknown.after(&event);
                 }
-                progress.show(&event);
-                if owner::ends_run(&event) {
-                    break if stopped { Followed::Interrupted } else { Followed::Ended };
+                Err(RecvTimeoutError::Timeout) if unknown == Unknown::Asks => {
+                    unknown = Unknown::of(self.layout, self.run);
+                    if unknown == Unknown::Alone {
+                        return Some(Followed::Waits);
+                    }
                 }
-                if matches!(event.fact, Fact::StepOutcomeUnknown { .. }) {
-                    break Followed::Waits;
-                }
+                Err(RecvTimeoutError::Timeout) => progress.tick(),
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
-            Err(RecvTimeoutError::Timeout) => progress.tick(),
-            Err(RecvTimeoutError::Disconnected) => break Followed::Lost,
+            if ending == Followed::Ended && interrupted.try_recv().is_ok() {
+                ending = Followed::Interrupted;
+                progress.note("cancelling the run; interrupt again to leave at once");
+                // A run that ended meanwhile cannot be cancelled, and need not be.
+                drop(self.node.cancel(self.run, "interrupted from the keyboard"));
+            }
         }
-        if !stopped && interrupted.try_recv().is_ok() {
-            stopped = true;
-            // A run that ended meanwhile cannot be cancelled, and need not be.
-            drop(node.cancel(run, "interrupted from the keyboard"));
-        }
-    };
-    progress.finish();
-    Ok(followed)
+    }
 }
 
-/// Prints how a run ended: id, artifacts, time, and the line of the journal that proves it.
-pub(super) fn tell(layout: &Layout, run: RunId, followed: Followed, as_json: bool) -> Result<Exit, Failure> {
-    if followed == Followed::Lost {
-        return Err(Failure::new(Exit::Failure, format!("run `{run}` was interrupted: the journal could not be written"))
-            .fix(format!("free what is full, then `palisade runs resume {run}`; nothing acknowledged is lost")));
-    }
-    let history = History::open(layout).map_err(|error| session::history_failure(&error))?;
-    let told = history.run(run).map_err(|error| session::history_failure(&error))?;
-    let verified = audit::verify(layout, audit::Scope::whole());
-    if as_json {
-        let verified = verified.as_ref().ok().map(|found| (found.first, found.last));
-        output::json_line(&serde_json::json!({ "type": "result", "run": told.view, "verified": verified }));
-    } else {
-        print(layout, &told);
-        if let Ok(found) = &verified {
-            output::line(format!("audit     {} records verified, sequence {} to {}", found.records, found.first, found.last));
-        }
-    }
-    if let Err(error) = verified {
-        return Err(Failure::of(Exit::Verification, &error));
-    }
-    Ok(match (followed, told.view.summary.state) {
-        (Followed::Interrupted, _) => Exit::Interrupted,
-        (_, RunState::Succeeded) => Exit::Ok,
-        (_, RunState::Cancelled) => Exit::RunCancelled,
-        _ => Exit::RunFailed,
-    })
+/// Whether a step's outcome is unknown, so that the run may go on only when a person settles it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    /// No step's is.
+    None,
+    /// The journal must be asked.
+    Asks,
+    /// One is, but other steps still move.
+    Beside,
+    /// One is, and no step runs, is ready or will be tried again.
+    Alone,
 }
 
-fn print(layout: &Layout, told: &RunHistory) {
-    let summary = &told.view.summary;
-    let took = summary.finished.map_or_else(String::new, |end| format!(" in {}", elapsed(end.0 - summary.submitted.0)));
-    let tone = if summary.state == RunState::Succeeded { Tone::Good } else { Tone::Bad };
-    let state = paint(summary.state.name(), tone);
-    output::line(format!("run       {} {} {state}{took}", summary.id, summary.workflow));
-    if let Some(failure) = &summary.failure {
-        output::line(format!("failure   {}", output::printable(failure)));
-    }
-    for step in &told.view.steps {
-        if let Some(by) = &step.stopped_by {
-            output::line(format!("stopped   {:<24} by {}", step.name, super::runs::guard(by)));
+impl Unknown {
+    /// How it stands in the journal.
+    fn of(layout: &Layout, run: RunId) -> Self {
+        let Ok(told) = History::open(layout).and_then(|history| history.run(run)) else {
+            return Self::Asks;
+        };
+        let any =
+            |states: &[StepState]| told.view.steps.iter().any(|step| states.contains(&step.state));
+        match (
+            any(&[StepState::Unknown]),
+            any(&[StepState::Ready, StepState::Running, StepState::Retrying]),
+        ) {
+            (false, _) => Self::None,
+            (true, true) => Self::Beside,
+            (true, false) => Self::Alone,
         }
-        for file in step.result.iter().flat_map(|result| &result.artifacts) {
-            output::line(format!("artifact  {}  {}  sha256:{}", file.path, bytes(file.size), file.digest));
+    }
+
+    fn after(self, event: &Event) -> Self {
+        match (self, &event.fact) {
+            (_, Fact::StepOutcomeUnknown { .. }) | (Self::Asks | Self::Beside | Self::Alone, _) => {
+                Self::Asks
+            }
+            (Self::None, _) => Self::None,
         }
     }
-    let project = layout.project().display();
-    output::talk(format!("next: palisade runs show {}  (project {project})", summary.id));
 }
 
-/// A number of bytes with a unit a person would choose.
-pub(super) fn bytes(count: u64) -> String {
-    match count {
-        0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{} KiB", count.div_ceil(1024)),
-        _ => format!("{} MiB", count.div_ceil(1_048_576)),
-    }
+fn interrupted_by_journal(run: RunId, why: Option<String>) -> Failure {
+    let failure = Failure::new(
+        Exit::Failure,
+        format!("run `{run}` was interrupted: the journal cannot be written"),
+    );
+    let failure = why.into_iter().fold(failure, Failure::because);
+    failure.fix(format!(
+        "make room for the journal, then `palisade runs resume {run}`; nothing acknowledged is lost"
+    ))
 }
 
 /// The outline of a recorded run, for the display.
 pub(super) fn outline(history: &RunHistory) -> Result<Outline, Failure> {
     let document = &history.recorded.document;
-    let source = runner::document::Source { name: document.name.clone(), text: document.text.clone() };
-    runner::workflow::load(&source)
-        .map(|loaded| Outline::of(&loaded.workflow))
-        .map_err(|_| Failure::new(Exit::Failure, format!("workflow `{}` is not accepted by this version", document.name)))
+    let source =
+        runner::document::Source { name: document.name.clone(), text: document.text.clone() };
+    runner::workflow::load(&source).map(|loaded| Outline::of(&loaded.workflow)).map_err(|_| {
+        Failure::new(
+            Exit::Failure,
+            format!("workflow `{}` is not accepted by this version", document.name),
+        )
+        .fix("use the version of palisade that ran it")
+    })
+}
+
+/// A run as it is recorded now.
+pub(super) fn told(layout: &Layout, run: RunId) -> Result<(History, RunHistory), Failure> {
+    let history = History::open(layout).map_err(|error| session::history_failure(&error))?;
+    let told = history.run(run).map_err(|error| session::history_failure(&error))?;
+    Ok((history, told))
 }

@@ -1,4 +1,5 @@
 //! `palisade init`: a starting policy and a first workflow, without touching what is there.
+//! A file that exists is left as it is, whatever it holds.
 
 use std::fs;
 use std::io::Write;
@@ -62,8 +63,11 @@ const IGNORE: &str = "\
 
 pub(crate) fn run(global: &Global, folder: Option<&Path>) -> Result<Exit, Failure> {
     let folder = folder.unwrap_or(&global.project);
-    let files =
-        [(".palisade/.gitignore", IGNORE), (".palisade/policy.yaml", POLICY), ("hello.yaml", WORKFLOW)];
+    let files = [
+        (".palisade/.gitignore", IGNORE),
+        (".palisade/policy.yaml", POLICY),
+        ("hello.yaml", WORKFLOW),
+    ];
     let mut written = Vec::new();
     for (name, text) in files {
         if create(&folder.join(name), text)? {
@@ -80,14 +84,21 @@ pub(crate) fn run(global: &Global, folder: Option<&Path>) -> Result<Exit, Failur
     if written.is_empty() {
         output::talk("nothing to write: the files are there already");
     }
-    output::talk("next: palisade run hello.yaml");
+    let again = if folder == Path::new(".") {
+        "palisade run hello.yaml".to_owned()
+    } else {
+        format!("palisade -C {0} run {0}/hello.yaml", folder.display())
+    };
+    output::talk(format!("next: {again}"));
     Ok(Exit::Ok)
 }
 
 /// Writes `text` to a new file; `false` when a file is there already.
 fn create(path: &Path, text: &str) -> Result<bool, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(Exit::Failure, format!("`{}` cannot be written", path.display())).because(error.to_string())
+        Failure::new(Exit::Failure, format!("`{}` cannot be written", path.display()))
+            .because(error.to_string())
+            .fix("name a folder that can be written and has room")
     };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;

@@ -1,4 +1,5 @@
 //! `palisade journal`: rebuilding what is derived, copying what is recorded.
+//! Neither changes a record; there is no command that does.
 
 use runner::audit;
 use serde_json::json;
@@ -16,15 +17,20 @@ pub(crate) fn run(global: &Global, command: &Journal) -> Result<Exit, Failure> {
         Journal::Rebuild => {
             let rebuilt = audit::rebuild(&layout).map_err(|error| match &error {
                 audit::RebuildError::Open(open) => session::open_failure(open),
-                other => Failure::of(Exit::Failure, other),
+                other => Failure::of(Exit::Failure, other).fix(
+                    "make room, or check the records with `palisade audit verify`, and repeat it",
+                ),
             })?;
             tell(&rebuilt, global.json);
         }
         Journal::Backup { destination } => {
             let copied = audit::backup(&layout, destination).map_err(|error| match &error {
                 audit::BackupError::Open(open) => session::open_failure(open),
-                audit::BackupError::Exists { .. } => Failure::of(Exit::Conflict, &error),
-                other => Failure::of(Exit::Failure, other),
+                audit::BackupError::Exists { .. } => {
+                    Failure::of(Exit::Conflict, &error).fix("name a place where nothing is yet")
+                }
+                other => Failure::of(Exit::Failure, other)
+                    .fix("name a place that can be written and has room"),
             })?;
             if global.json {
                 output::json(&json!({

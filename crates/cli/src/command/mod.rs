@@ -1,4 +1,5 @@
 //! One file per command. Each turns its arguments into requests to `runner` and prints what came of them.
+//! What several commands share lies beside them (`follow`, `inputs`) or in `session`.
 
 mod artifact;
 mod audit;
@@ -6,6 +7,7 @@ mod bench;
 mod completion;
 mod config;
 mod doctor;
+mod ending;
 mod follow;
 mod help;
 mod init;
@@ -37,7 +39,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Config(Config::Show { origin }) => config::show(global, origin),
         Command::Init { folder } => init::run(global, folder.as_deref()),
         Command::Bench { what } => bench::run(global, what),
-        Command::Completion { shell } => Ok(completion::run(shell)),
+        Command::Completion { shell } => Ok(completion::run(global, shell)),
         Command::Help { words } => help::run(&words, global.json),
     }
 }

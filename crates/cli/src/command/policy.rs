@@ -1,4 +1,5 @@
 //! `palisade policy`: check a file, run its tests, explain one decision.
+//! None of these puts a policy in force: that is the file itself, read by the next run.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,8 @@ fn wanted(global: &Global, file: Option<&Path>) -> Result<PathBuf, Failure> {
     let configuration = session::configuration(global)?;
     let layout = session::layout(global, &configuration)?;
     session::policy_file(&layout, &configuration).ok_or_else(|| {
-        Failure::new(Exit::NotFound, "no policy is in force in this project").fix("`palisade init` writes a starting policy")
+        Failure::new(Exit::NotFound, "no policy is in force in this project")
+            .fix("`palisade init` writes a starting policy")
     })
 }
 
@@ -53,7 +55,12 @@ fn check(global: &Global, file: Option<&Path>) -> Result<Exit, Failure> {
             output::talk(warning.render(source).trim_end());
         }
     }
-    output::line(format!("{} is valid: {} rules, {} warnings", path.display(), loaded.policy.rule_count(), loaded.warnings.len()));
+    output::line(format!(
+        "{} is valid: {} rules, {} warnings",
+        path.display(),
+        loaded.policy.rule_count(),
+        loaded.warnings.len()
+    ));
     Ok(Exit::Ok)
 }
 
@@ -65,7 +72,8 @@ fn test(global: &Global, file: Option<&Path>) -> Result<Exit, Failure> {
         output::json(&results);
     } else {
         for result in &results {
-            let mark = if result.passed() { paint("pass", Tone::Good) } else { paint("FAIL", Tone::Bad) };
+            let mark =
+                if result.passed() { paint("pass", Tone::Good) } else { paint("FAIL", Tone::Bad) };
             output::line(format!("{mark}  {}", result.name));
             if let Some(failure) = &result.failure {
                 output::line(format!("      {}:{}: {failure}", path.display(), result.span.line));
@@ -108,7 +116,8 @@ fn arguments(pairs: &[String]) -> Result<Value, Failure> {
     let mut all = Map::new();
     for pair in pairs {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("argument `{pair}` has no `=`")).fix("write it as `--arg name=value`")
+            Failure::new(Exit::Usage, format!("argument `{pair}` has no `=`"))
+                .fix("write it as `--arg name=value`")
         })?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         all.insert(name.to_owned(), value);
@@ -153,8 +162,14 @@ fn print(explanation: &Explanation) {
         let failed: Vec<String> = miss
             .failed
             .iter()
-            .map(|condition| format!("{} wants {}, found {}", condition.field, condition.wanted, condition.found))
+            .map(|condition| {
+                format!("{} wants {}, found {}", condition.field, condition.wanted, condition.found)
+            })
             .collect();
-        output::line(format!("nearest: `{}` would allow it, but {}", miss.rule, output::printable(&failed.join("; "))));
+        output::line(format!(
+            "nearest: `{}` would allow it, but {}",
+            miss.rule,
+            output::printable(&failed.join("; "))
+        ));
     }
 }

@@ -1,67 +1,83 @@
 //! `palisade run`: a workflow from file to end, on an engine in this process.
+//! What happens on the way is shown by `follow`; how it ended is told by `ending`.
 
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 
 use runner::{Adopt, Outline, Refusing, Submission, Unanswered};
+use serde_json::json;
 
-use super::follow::{self, Followed};
-use super::{inputs, workflow};
+use super::follow::{self, Followed, Following};
+use super::{ending, inputs, workflow};
 use crate::arguments::{Global, Run};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, printable};
 use crate::progress::Progress;
 use crate::session;
 
 pub(crate) fn run(global: &Global, command: &Run) -> Result<Exit, Failure> {
     let (loaded, source) = workflow::load(&command.workflow)?;
-    let given = inputs::of(command.inputs_file.as_deref(), &command.inputs, loaded.workflow.inputs.schema())?;
-    let workflow = Arc::new(loaded.workflow);
+    let schema = &loaded.workflow.inputs;
+    let read = |name: &str, text: &str| schema.read_text(name, text);
+    let given = inputs::of(command.inputs_file.as_deref(), &command.inputs, read)?;
     // Inputs are checked before the project is touched: a typing mistake should leave no trace.
-    if let Err(errors) = workflow.check_inputs(&given) {
+    if let Err(errors) = loaded.workflow.check_inputs(&given) {
         return Err(refused(&Refusing::Inputs(errors)));
     }
+    let workflow = Arc::new(loaded.workflow);
     let outline = Outline::of(&workflow);
     let (node, layout) = session::start(global, Adopt::Nothing)?;
-    let (watcher, events) = channel();
-    let submission =
-        Submission { workflow, name: source.name, inputs: given, key: command.idempotency_key.clone() };
+    let (watcher, events) = follow::events();
+    let key = command.idempotency_key.clone();
+    let submission = Submission { workflow, name: source.name, inputs: given, key };
     let accepted = node.submit(submission, Some(watcher)).map_err(|error| unanswered(&error))?;
+    let run = accepted.run;
+    if global.json {
+        let existing = accepted.existing;
+        output::json_line(&json!({ "type": "accepted", "run": run, "existing": existing }));
+    }
     if accepted.existing {
-        output::talk(format!("the idempotency key belongs to run {}; nothing was started", accepted.run));
-        return follow::tell(&layout, accepted.run, Followed::Ended, global.json);
+        output::talk(format!("the idempotency key belongs to run {run}; nothing was started"));
+        return ending::tell(global, &layout, run, Followed::Ended);
     }
     if !global.json {
-        output::talk(format!("run {} of {} ({} steps)", accepted.run, outline.workflow, outline.steps.len()));
+        let (name, count) = (printable(&outline.workflow), outline.steps.len());
+        output::talk(format!(
+            "run {run} of {name} ({count} step{})",
+            if count == 1 { "" } else { "s" }
+        ));
     }
     let progress = Progress::of(&outline, global.json);
-    let followed = follow::to_the_end(&node, accepted.run, &events, progress)?;
-    let ended = node.stop();
-    let exit = follow::tell(&layout, accepted.run, followed, global.json)?;
-    ended.map_err(|error| Failure::new(Exit::Failure, "the journal failed").because(error))?;
-    Ok(exit)
+    let followed = Following { node, layout: &layout, run, events }.follow(progress)?;
+    ending::tell(global, &layout, run, followed)
 }
 
 /// Why a request was not answered.
 pub(super) fn unanswered(error: &Unanswered) -> Failure {
     match error {
         Unanswered::Refused(refusing) => refused(refusing),
-        Unanswered::Journal(_) | Unanswered::Ending => Failure::of(Exit::Failure, error),
+        Unanswered::Journal(_) | Unanswered::Ending => Failure::of(Exit::Failure, error)
+            .fix("make room for the journal and repeat the command; `palisade runs list` says what was begun"),
     }
 }
 
 fn refused(refusing: &Refusing) -> Failure {
     match refusing {
-        Refusing::Inputs(errors) => errors.iter().fold(Failure::of(Exit::Usage, refusing), |failure, error| {
-            failure.because(match &error.hint {
-                Some(hint) => format!("{error} ({hint})"),
-                None => error.to_string(),
+        Refusing::Inputs(errors) => errors
+            .iter()
+            .fold(Failure::of(Exit::Usage, refusing), |failure, error| {
+                failure.because(match &error.hint {
+                    Some(hint) => format!("{error} ({hint})"),
+                    None => error.to_string(),
+                })
             })
-        }),
-        Refusing::NoStep(_) => Failure::of(Exit::NotFound, refusing),
-        Refusing::KeyTaken(_) | Refusing::NothingToRetry | Refusing::Rejected(_) => {
-            Failure::of(Exit::Conflict, refusing)
+            .fix("give inputs with `-i name=value` or `-f FILE`; the workflow's `inputs:` says which"),
+        Refusing::NoStep(_) => Failure::of(Exit::NotFound, refusing).fix("`palisade runs show` lists the steps"),
+        Refusing::KeyTaken(_) => {
+            Failure::of(Exit::Conflict, refusing).fix("use another key, or the same workflow and inputs")
+        }
+        Refusing::NothingToRetry | Refusing::Rejected(_) => {
+            Failure::of(Exit::Conflict, refusing).fix("`palisade runs show` says how its steps stand")
         }
     }
 }

@@ -1,4 +1,7 @@
 //! The settings there are: name, default, what values are allowed, what it is for.
+//! Reading and merging them is in `layer` and in the folder's root.
+
+use std::path::{Component, Path};
 
 /// What values a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,20 @@ impl Key {
             },
             Domain::Path if value.is_empty() => Err("an empty path".to_owned()),
             Domain::Path => Ok(()),
+        }
+    }
+
+    /// Whether `value` stays inside the project, as it must where the project itself sets it.
+    ///
+    /// # Errors
+    /// What is allowed instead.
+    pub(crate) fn check_inside(&self, value: &str) -> Result<(), String> {
+        let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        match self.domain {
+            Domain::Path if !Path::new(value).components().all(inside) => Err(format!(
+                "`{value}` is not inside the project; a project's file may not name another place"
+            )),
+            Domain::Path | Domain::Whole(..) => Ok(()),
         }
     }
 }

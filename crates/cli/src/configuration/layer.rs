@@ -1,4 +1,5 @@
 //! One configuration file: read, checked key by key, turned into settings with their lines.
+//! Which source wins is decided where the layers are merged.
 
 use std::path::Path;
 
@@ -52,10 +53,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<Found>, LayerError> {
         return Ok(Vec::new());
     }
     let source = Source { name, text };
-    let rendered = |finding: Diagnostic| LayerError::Document(finding.render(&source).trim_end().to_owned());
+    let rendered =
+        |finding: Diagnostic| LayerError::Document(finding.render(&source).trim_end().to_owned());
     let root = document::read(&source).map_err(rendered)?;
     let mut found = Vec::new();
-    collect(&source, &root, "", &mut found).map_err(|(message, node)| {
+    collect(&root, "", &mut found).map_err(|(message, node)| {
         rendered(Diagnostic::error(node.span, message).in_file(&source.name))
     })?;
     Ok(found)
@@ -64,20 +66,29 @@ pub(super) fn read(path: &Path) -> Result<Vec<Found>, LayerError> {
 /// A message and the node it is about.
 type Wrong<'a> = (String, &'a Node);
 
-fn collect<'a>(source: &Source, node: &'a Node, prefix: &str, found: &mut Vec<Found>) -> Result<(), Wrong<'a>> {
+fn collect<'a>(node: &'a Node, prefix: &str, found: &mut Vec<Found>) -> Result<(), Wrong<'a>> {
     let Yaml::Map(entries) = &node.value else {
-        return Err((format!("`{}` must be a map of settings", if prefix.is_empty() { "the file" } else { prefix }), node));
+        return Err((
+            format!(
+                "`{}` must be a map of settings",
+                if prefix.is_empty() { "the file" } else { prefix }
+            ),
+            node,
+        ));
     };
     for (key, value) in entries {
-        let name = if prefix.is_empty() { key.name.clone() } else { format!("{prefix}.{}", key.name) };
+        let name =
+            if prefix.is_empty() { key.name.clone() } else { format!("{prefix}.{}", key.name) };
         if let Some(known) = KEYS.iter().find(|known| known.name == name) {
-            let text = scalar(value).ok_or_else(|| (format!("`{name}` must be a single value"), value))?;
+            let text =
+                scalar(value).ok_or_else(|| (format!("`{name}` must be a single value"), value))?;
             found.push(Found { key: known, value: text, line: value.span.line });
         } else if KEYS.iter().any(|known| known.name.starts_with(&format!("{name}."))) {
-            collect(source, value, &name, found)?;
+            collect(value, &name, found)?;
         } else {
             let names: Vec<&str> = KEYS.iter().map(|known| known.name).collect();
-            let hint = document::suggest(&name, &names).map(|near| format!("; did you mean `{near}`?"));
+            let hint =
+                document::suggest(&name, &names).map(|near| format!("; did you mean `{near}`?"));
             return Err((format!("unknown setting `{name}`{}", hint.unwrap_or_default()), value));
         }
     }

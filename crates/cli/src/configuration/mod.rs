@@ -83,7 +83,9 @@ impl Sources {
             user,
             project: project.join("palisade.yaml"),
             variables: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
                 .collect(),
             flags: Vec::new(),
         }
@@ -107,7 +109,7 @@ impl Configuration {
         merged.file(&sources.project, Trust::Project)?;
         for (name, value) in &sources.variables {
             if let Some(key) = KEYS.iter().find(|key| key.variable() == *name) {
-                merged.set(key, value, Origin::Variable(name.clone()), Trust::Project)?;
+                merged.set(key, value, Origin::Variable(name.clone()), Trust::Process)?;
             }
         }
         for (name, flag, value) in &sources.flags {
@@ -135,15 +137,25 @@ impl Configuration {
         Ok(())
     }
 
-    fn set(&mut self, key: &'static Key, value: &str, origin: Origin, trust: Trust) -> Result<(), LayerError> {
-        if key.security && trust == Trust::Project {
+    fn set(
+        &mut self,
+        key: &'static Key,
+        value: &str,
+        origin: Origin,
+        trust: Trust,
+    ) -> Result<(), LayerError> {
+        if key.security && trust != Trust::Trusted {
             self.ignored.push(format!(
                 "`{}` from {origin} is ignored: a security setting is taken only from the system's or the user's file or a flag",
                 key.name
             ));
             return Ok(());
         }
-        key.check(value).map_err(|reason| LayerError::Value {
+        let checked = key.check(value).and_then(|()| match trust {
+            Trust::Project => key.check_inside(value),
+            Trust::Trusted | Trust::Process => Ok(()),
+        });
+        checked.map_err(|reason| LayerError::Value {
             origin: origin.to_string(),
             key: key.name,
             reason,
@@ -153,10 +165,14 @@ impl Configuration {
     }
 }
 
-/// Whether a source may set security keys.
+/// What a source may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trust {
+    /// Everything: the administrator, the user or the command line.
     Trusted,
+    /// No security setting: whatever started this process.
+    Process,
+    /// No security setting and no path out of the project: a file that may come from anybody.
     Project,
 }
 
@@ -198,14 +214,40 @@ mod tests {
         let merged = Configuration::load(&from).unwrap();
         assert_eq!(merged.get("policy.file"), None);
         assert_eq!(merged.ignored.len(), 2);
-        let control = Configuration::load(&sources(folder.path(), "policy:\n  file: mine.yaml\n", "")).unwrap();
+        let control =
+            Configuration::load(&sources(folder.path(), "policy:\n  file: mine.yaml\n", ""))
+                .unwrap();
         assert_eq!(control.get("policy.file"), Some("mine.yaml"));
+    }
+
+    #[test]
+    fn a_project_cannot_keep_its_state_outside_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        for outside in ["/var/lib", "../elsewhere", "state/../../elsewhere"] {
+            let text = format!("state:\n  folder: {outside}\n");
+            let error = Configuration::load(&sources(folder.path(), "", &text)).unwrap_err();
+            assert!(error.to_string().contains("inside the project"), "{error}");
+            assert!(
+                Configuration::load(&sources(folder.path(), &text, "")).is_ok(),
+                "the user may"
+            );
+        }
+        assert!(
+            Configuration::load(&sources(folder.path(), "", "state:\n  folder: state/here\n"))
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_wrong_value_or_key_is_an_error_with_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        for text in ["engine:\n  slots: many\n", "engine:\n  slts: 3\n", "engine: 3\n", "- 1\n", "engine:\n  slots: 0\n"] {
+        for text in [
+            "engine:\n  slots: many\n",
+            "engine:\n  slts: 3\n",
+            "engine: 3\n",
+            "- 1\n",
+            "engine:\n  slots: 0\n",
+        ] {
             let error = Configuration::load(&sources(folder.path(), text, "")).unwrap_err();
             assert!(error.to_string().contains("user.yaml"), "{error}");
         }

@@ -1,36 +1,74 @@
 //! Printing: data on standard output, talk on standard error.
 //!
-//! A reader that goes away (`palisade audit export | head`) ends the output quietly. Colour appears only on a
-//! terminal and never with `NO_COLOR`.
+//! A reader that goes away (`palisade audit export | head`) ends the output quietly; any other failure to write is
+//! kept for [`lost`], so that a full disk never looks like success. Colour appears only on a terminal and never with
+//! `NO_COLOR`. What a step printed reaches a terminal through [`printable`] or [`stream`] only.
 
+mod guard;
 mod table;
 mod time;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
 use crate::failure::Failure;
 
+pub(crate) use guard::guard;
 pub(crate) use table::Table;
-pub(crate) use time::{elapsed, instant};
+pub(crate) use time::{elapsed, instant, stamp};
+
+/// Why standard output takes no more; set by the first write that failed.
+static LOST: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints one line of data.
 pub(crate) fn line(text: impl AsRef<str>) {
-    write(&mut io::stdout().lock(), text.as_ref(), "\n");
+    data(&[text.as_ref().as_bytes(), b"\n"].concat());
 }
 
 /// Prints data exactly as it is.
-pub(crate) fn bytes(data: &[u8]) {
+pub(crate) fn data(bytes: &[u8]) {
+    if LOST.get().is_some() {
+        return;
+    }
     let mut out = io::stdout().lock();
-    if out.write_all(data).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
+        // Only the first failure is told.
+        drop(LOST.set(error));
     }
 }
 
-/// Prints one line of talk.
+/// Prints what a program wrote: exactly, but to a terminal without what could drive it.
+pub(crate) fn stream(bytes: &[u8]) {
+    if io::stdout().is_terminal() {
+        data(tame(&String::from_utf8_lossy(bytes)).as_bytes());
+    } else {
+        data(bytes);
+    }
+}
+
+/// As [`stream`], on standard error.
+pub(crate) fn error_stream(bytes: &[u8]) {
+    let mut out = io::stderr().lock();
+    let tamed = out.is_terminal().then(|| tame(&String::from_utf8_lossy(bytes)));
+    // Nobody listens on standard error any more: what is on standard output still counts.
+    drop(out.write_all(tamed.as_ref().map_or(bytes, String::as_bytes)));
+}
+
+/// Whether nobody takes data any more, so that reading on is of no use.
+pub(crate) fn closed() -> bool {
+    LOST.get().is_some()
+}
+
+/// Why data could not be printed; `None` when all of it was, or its reader simply went away.
+pub(crate) fn lost() -> Option<&'static io::Error> {
+    LOST.get().filter(|error| error.kind() != ErrorKind::BrokenPipe)
+}
+
+/// Prints one line of talk. A standard error that nobody reads changes nothing.
 pub(crate) fn talk(text: impl AsRef<str>) {
-    write(&mut io::stderr().lock(), text.as_ref(), "\n");
+    drop(writeln!(io::stderr().lock(), "{}", text.as_ref()));
 }
 
 /// Prints `value` as indented JSON.
@@ -46,9 +84,9 @@ pub(crate) fn json_line(value: &impl Serialize) {
 /// Prints a failure where it belongs: as JSON data, or as talk.
 pub(crate) fn failure(failure: &Failure, as_json: bool) {
     if as_json {
-        json(&failure.to_json());
+        json_line(&failure.to_json());
     } else {
-        write(&mut io::stderr().lock(), &failure.render(), "");
+        drop(write!(io::stderr().lock(), "{}", tame(&failure.render())));
     }
 }
 
@@ -72,10 +110,10 @@ pub(crate) enum Tone {
     Busy,
 }
 
-/// `text` coloured by its meaning, where the terminal wants colour.
+/// `text` coloured by its meaning, where standard output and standard error are terminals that want colour.
 pub(crate) fn paint(text: &str, tone: Tone) -> String {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if !(wanted && live() && io::stdout().is_terminal()) {
+    if text.is_empty() || !(wanted && live() && io::stdout().is_terminal()) {
         return text.to_owned();
     }
     let code = match tone {
@@ -87,16 +125,20 @@ pub(crate) fn paint(text: &str, tone: Tone) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
-fn write(out: &mut impl Write, text: &str, end: &str) {
-    // Nobody reads any more: there is nobody to tell either.
-    if out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).is_err() {
-        std::process::exit(0);
-    }
+/// `text` on one line and without what could drive a terminal: control characters, and marks that turn the direction
+/// of writing and make a line read as another.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|character| if drives(character) { '·' } else { character }).collect()
 }
 
-/// `text` without control characters, so that what a program printed cannot drive the terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() && character != '\t' { '·' } else { character }).collect()
+/// As [`printable`], but lines stay lines.
+pub(crate) fn tame(text: &str) -> String {
+    text.chars().map(|c| if c != '\n' && drives(c) { '·' } else { c }).collect()
+}
+
+fn drives(character: char) -> bool {
+    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || character.is_control() && character != '\t'
 }
 
 #[cfg(test)]
@@ -105,6 +147,10 @@ mod tests {
 
     #[test]
     fn a_program_cannot_drive_the_terminal() {
-        assert_eq!(printable("a\u{1b}[31mb\r\n\tc"), "a·[31mb··\tc");
+        let check = |text: &str, expect: &str| assert_eq!(printable(text), expect);
+        check("a\u{1b}[31mb\r\n\tc", "a·[31mb··\tc");
+        check("\u{9b}2J\u{7f}é漢", "·2J·é漢");
+        check("safe\u{202e}fdp.exe", "safe·fdp.exe");
+        assert_eq!(tame("a\u{1b}]0;x\u{7}\nb\r\n"), "a·]0;x·\nb·\n");
     }
 }

@@ -1,4 +1,5 @@
 //! Tables for people: left-aligned columns, no frames.
+//! Machines get JSON instead; nothing parses these.
 
 use comfy_table::{ContentArrangement, presets};
 

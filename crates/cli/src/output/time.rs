@@ -1,13 +1,27 @@
-//! Times and durations for people; machines get microseconds and RFC 3339.
+//! Times and durations: RFC 3339 for people and machines alike, durations with a unit a person would choose.
+//!
+//! Machines also get the exact microseconds since the Unix epoch, beside these.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Local date and time of microseconds since the Unix epoch, to the second.
+/// Local date and time with its offset, to the second, of microseconds since the Unix epoch.
 pub(crate) fn instant(micros: i64) -> String {
+    local(micros, TimeZone::system())
+}
+
+fn local(micros: i64, zone: TimeZone) -> String {
     Timestamp::from_microsecond(micros).map_or_else(
         |_| micros.to_string(),
-        |time| time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        |time| time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S%:z").to_string(),
+    )
+}
+
+/// The exact UTC time of microseconds since the Unix epoch.
+pub(crate) fn stamp(micros: i64) -> String {
+    Timestamp::from_microsecond(micros).map_or_else(
+        |_| micros.to_string(),
+        |time| time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
     )
 }
 
@@ -28,6 +42,16 @@ pub(crate) fn elapsed(micros: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_rfc_3339() {
+        let at = 1_700_000_000_123_456;
+        assert_eq!(stamp(at), "2023-11-14T22:13:20.123456Z");
+        assert_eq!(local(at, TimeZone::UTC), "2023-11-14 22:13:20+00:00");
+        let west = TimeZone::fixed(jiff::tz::offset(-5));
+        assert_eq!(local(at, west), "2023-11-14 17:13:20-05:00");
+        assert_eq!(local(i64::MAX, TimeZone::UTC), i64::MAX.to_string());
+    }
 
     #[test]
     fn a_duration_reads_well_at_every_scale() {

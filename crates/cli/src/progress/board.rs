@@ -1,108 +1,161 @@
-//! The live board: one line per step in the order of the graph, indented by depth.
+//! The live board: a row per step in the order of the graph, indented by depth, and a line with the count.
 //!
-//! A workflow with more steps than [`LINES_MAX`] shows one line with counts and the steps now running.
+//! Where the terminal has fewer lines than the workflow has steps, the rows that tell most are drawn. When the run
+//! is over the board is taken away and printed once more as ordinary lines, which stay.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use runner::{Event, Outline};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use runner::{Event, Fact, Outline};
+use super::became::{self, Standing};
+use super::row::{Row, clip};
+use super::screen::Screen;
+use crate::output::{self, elapsed};
 
-use super::{Started, line};
-use crate::output::{Tone, paint};
-
-/// Most steps drawn one a line.
-const LINES_MAX: usize = 40;
-/// How often running steps are redrawn.
-const REDRAW: Duration = Duration::from_millis(120);
+/// Lines kept free for what stands above and below.
+const LINES_FREE: usize = 3;
+/// Most rows that stay on the screen when all is over; of more steps only those that did not end well stay.
+const ROWS_KEPT: usize = 60;
+/// Size of a terminal that does not tell.
+const USUAL: (usize, usize) = (24, 100);
 
 /// A live board.
 #[derive(Debug)]
 pub(crate) struct Board {
-    all: MultiProgress,
-    bars: BTreeMap<String, ProgressBar>,
-    total: Option<ProgressBar>,
-    started: Started,
+    screen: Screen,
+    rows: Vec<Row>,
+    /// When the board was put up, in µs.
+    since: i64,
+    /// Times drawn.
+    frame: usize,
+    /// A line for the person.
+    note: String,
 }
 
 impl Board {
     pub(super) fn new(outline: &Outline) -> Self {
-        let all = MultiProgress::new();
-        let mut board =
-            Self { all: all.clone(), bars: BTreeMap::new(), total: None, started: Started::new() };
-        if outline.steps.len() > LINES_MAX {
-            let bar = all.add(ProgressBar::new(outline.steps.len() as u64));
-            bar.set_style(style("  {bar:30} {pos}/{len} {msg}"));
-            board.total = Some(bar);
-            return board;
-        }
-        for step in &outline.steps {
-            let bar = all.add(ProgressBar::new_spinner());
-            bar.set_style(style("{prefix} {msg}"));
-            bar.set_prefix(format!("{}{} {}", "  ".repeat(step.depth + 1), paint("○", Tone::Quiet), step.name));
-            let waits = if step.needs.is_empty() { String::new() } else { format!("needs {}", step.needs.join(", ")) };
-            bar.set_message(paint(&waits, Tone::Quiet));
-            board.bars.insert(step.name.clone(), bar);
-        }
+        let rows = outline.steps.iter().map(Row::new).collect();
+        let mut board = Self {
+            screen: Screen::default(),
+            rows,
+            since: runner::now().0,
+            frame: 0,
+            note: String::new(),
+        };
+        board.draw();
         board
     }
 
     pub(super) fn show(&mut self, event: &Event) {
-        let Some((step, text)) = line::of(event, &mut self.started) else { return };
-        let ended = matches!(
-            event.fact,
-            Fact::StepFinished { retrying: false, .. }
-                | Fact::StepDenied { .. }
-                | Fact::StepInvalid { .. }
-                | Fact::StepSkipped { .. }
-                | Fact::StepCancelled { .. }
-        );
-        if let Some(total) = &self.total {
-            if ended {
-                total.inc(1);
+        let Some((step, became)) = became::of(&event.fact) else { return };
+        for row in &mut self.rows {
+            if row.name == step {
+                row.take(event, &became);
+            } else if became.standing.is_end() {
+                row.other_ended(step);
             }
-            total.set_message(format!("{step} {text}"));
         }
-        let Some(bar) = self.bars.get(&step) else { return };
-        let good = matches!(&event.fact, Fact::StepFinished { result, .. } if result.outcome == runner::Ended::Succeeded);
-        let (mark, tone) = match (&event.fact, ended, good) {
-            (Fact::StepStarted { .. }, _, _) => ("◐", Tone::Busy),
-            (Fact::StepSkipped { .. } | Fact::StepCancelled { .. }, _, _) => ("–", Tone::Quiet),
-            (_, true, true) => ("●", Tone::Good),
-            (_, true, false) => ("✗", Tone::Bad),
-            (_, false, _) => ("○", Tone::Busy),
-        };
-        let indent: String = bar.prefix().chars().take_while(|character| *character == ' ').collect();
-        bar.set_prefix(format!("{indent}{} {step}", paint(mark, tone)));
-        if matches!(event.fact, Fact::StepStarted { .. }) {
-            bar.set_style(style("{prefix} {spinner} {elapsed}"));
-            bar.reset_elapsed();
-            bar.enable_steady_tick(REDRAW);
-        } else {
-            bar.disable_steady_tick();
-            bar.set_style(style("{prefix} {msg}"));
-            bar.set_message(text);
-            bar.tick();
+        self.draw();
+    }
+
+    /// Shows a line for the person below the steps.
+    pub(super) fn note(&mut self, text: &str) {
+        text.clone_into(&mut self.note);
+        self.draw();
+    }
+
+    /// Moves what moves with time.
+    pub(super) fn tick(&mut self) {
+        self.frame += 1;
+        self.draw();
+    }
+
+    /// Takes the board away and leaves its last state as ordinary lines.
+    pub(super) fn finish(&mut self) {
+        self.screen.clear();
+        let all = self.rows.len() <= ROWS_KEPT;
+        let kept = self.rows.iter().filter(|row| all || row.standing != Standing::Good);
+        for line in self.lines(kept, usize::MAX) {
+            output::talk(line);
         }
     }
 
-    pub(super) fn tick(&self) {
-        for bar in self.bars.values() {
-            bar.tick();
-        }
+    fn draw(&mut self) {
+        let (lines, columns) = size();
+        let room = lines.saturating_sub(LINES_FREE).max(1);
+        let mut drawn = self.lines(pick(&self.rows, room).into_iter(), columns.saturating_sub(1));
+        drawn.push(clip(&self.footer(), columns.saturating_sub(1)));
+        self.screen.draw(&drawn);
     }
 
-    pub(super) fn finish(&self) {
-        for bar in self.bars.values().chain(&self.total) {
-            bar.disable_steady_tick();
-            bar.abandon();
-        }
-        // The board stays as it is; what follows is printed below it.
-        drop(self.all.println(""));
+    fn lines<'a>(&self, rows: impl Iterator<Item = &'a Row>, columns: usize) -> Vec<String> {
+        let width = self.rows.iter().map(Row::width).max().unwrap_or(0);
+        let now = runner::now().0;
+        rows.map(|row| row.draw(now, self.frame, (width, columns))).collect()
+    }
+
+    fn footer(&self) -> String {
+        let ended = self.rows.iter().filter(|row| row.standing.is_end()).count();
+        let time = elapsed((runner::now().0 - self.since).max(100_000));
+        let note = if self.note.is_empty() { String::new() } else { format!("  {}", self.note) };
+        format!("  {ended} of {} ended, {time}{note}", self.rows.len())
     }
 }
 
-/// A style; templates are compiled in, so a wrong one shows as the default rather than as an error.
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+/// The rows that tell most, at most `room` of them, in the order they have: running ones, bad ones, those that come
+/// next, then the rest.
+fn pick(rows: &[Row], room: usize) -> Vec<&Row> {
+    let weight = |row: &Row| match row.standing {
+        Standing::Runs => 0,
+        Standing::Bad => 1,
+        Standing::Waits => 2,
+        Standing::Good | Standing::Left => 3,
+    };
+    let mut ranked: Vec<(usize, &Row)> = rows.iter().enumerate().collect();
+    ranked.sort_by_key(|(place, row)| (weight(row), *place));
+    ranked.truncate(room);
+    ranked.sort_by_key(|(place, _)| *place);
+    ranked.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Lines and columns of the terminal.
+fn size() -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(std::io::stderr()) {
+        Ok(size) if size.ws_row > 0 && size.ws_col > 0 => {
+            (usize::from(size.ws_row), usize::from(size.ws_col))
+        }
+        _ => USUAL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runner::OutlineStep;
+
+    #[test]
+    fn rows_that_tell_most_are_drawn_where_not_all_fit() {
+        let standings =
+            [Standing::Good, Standing::Bad, Standing::Waits, Standing::Runs, Standing::Waits];
+        let rows: Vec<Row> = standings
+            .iter()
+            .enumerate()
+            .map(|(place, standing)| {
+                let step = OutlineStep {
+                    name: place.to_string(),
+                    needs: Vec::new(),
+                    depth: 0,
+                    finally: false,
+                };
+                let mut row = Row::new(&step);
+                row.standing = *standing;
+                row
+            })
+            .collect();
+        let check = |room, expect: &[&str]| {
+            let names: Vec<&str> = pick(&rows, room).iter().map(|row| row.name.as_str()).collect();
+            assert_eq!(names, expect);
+        };
+        check(1, &["3"]);
+        check(3, &["1", "2", "3"]);
+        check(9, &["0", "1", "2", "3", "4"]);
+    }
 }

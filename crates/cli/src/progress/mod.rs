@@ -1,18 +1,25 @@
 //! What a person sees while a run goes on: a live board on a terminal, plain lines otherwise.
 //!
 //! Both are fed with committed events only, so nothing is shown that a crash could take back. With `--json` the
-//! events themselves are printed instead, one a line.
+//! events themselves are printed instead, one a line. [`became`] has the words, [`row`] and [`board`] the
+//! picture.
 
+mod became;
 mod board;
-mod line;
+mod row;
+mod screen;
 
 use std::collections::BTreeMap;
 
 use runner::{Event, Fact, Outline};
 
-use crate::output;
+use crate::output::{self, elapsed, paint};
 
+use became::Standing;
 use board::Board;
+
+/// Widest column of step names in plain lines.
+const NAME_COLUMNS: usize = 40;
 
 /// Where the events of one run are shown.
 #[derive(Debug)]
@@ -20,15 +27,12 @@ pub(crate) enum Progress {
     /// Redrawn in place.
     Board(Box<Board>),
     /// One line per change, on standard error.
-    Lines(Started),
+    Lines(Lines),
     /// One JSON object per event, on standard output.
     Json,
     /// Nothing.
     Quiet,
 }
-
-/// When each step's attempt began, in µs, to tell how long it took.
-pub(crate) type Started = BTreeMap<String, i64>;
 
 impl Progress {
     /// The right one for this process.
@@ -38,7 +42,7 @@ impl Progress {
         } else if output::live() {
             Self::Board(Box::new(Board::new(outline)))
         } else {
-            Self::Lines(Started::new())
+            Self::Lines(Lines::of(outline))
         }
     }
 
@@ -48,16 +52,21 @@ impl Progress {
             Self::Quiet => {}
             Self::Json => output::json_line(event),
             Self::Board(board) => board.show(event),
-            Self::Lines(started) => {
-                if let Some((step, text)) = line::of(event, started) {
-                    output::talk(format!("  {step:<24} {text}"));
-                }
-            }
+            Self::Lines(lines) => lines.show(event),
+        }
+    }
+
+    /// Tells the person something about the run as a whole.
+    pub(crate) fn note(&mut self, text: &str) {
+        match self {
+            Self::Quiet | Self::Json => {}
+            Self::Board(board) => board.note(text),
+            Self::Lines(_) => output::talk(text),
         }
     }
 
     /// Redraws what moves with time.
-    pub(crate) fn tick(&self) {
+    pub(crate) fn tick(&mut self) {
         if let Self::Board(board) = self {
             board.tick();
         }
@@ -65,32 +74,53 @@ impl Progress {
 
     /// Leaves the last state on the screen.
     pub(crate) fn finish(self) {
-        if let Self::Board(board) = self {
+        if let Self::Board(mut board) = self {
             board.finish();
         }
     }
 }
 
-/// The step a fact is about.
-fn step_of(fact: &Fact) -> Option<&str> {
-    match fact {
-        Fact::StepStarted { step, .. }
-        | Fact::StepFinished { step, .. }
-        | Fact::StepRetryScheduled { step, .. }
-        | Fact::StepDenied { step, .. }
-        | Fact::StepInvalid { step, .. }
-        | Fact::StepSkipped { step, .. }
-        | Fact::StepCancelled { step, .. }
-        | Fact::StepRequeued { step, .. }
-        | Fact::StepOutcomeUnknown { step, .. }
-        | Fact::StepResolved { step, .. }
-        | Fact::StepStaleResult { step, .. } => Some(step),
-        Fact::ShardRecovered { .. }
-        | Fact::RunSubmitted(_)
-        | Fact::RunStarted
-        | Fact::RunRecovered { .. }
-        | Fact::RunCancelRequested { .. }
-        | Fact::RunRetried { .. }
-        | Fact::RunFinished { .. } => None,
+/// Plain lines: the width of the names, and when each attempt began, in µs.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    width: usize,
+    began: BTreeMap<String, i64>,
+}
+
+impl Lines {
+    fn of(outline: &Outline) -> Self {
+        let widest = outline.steps.iter().map(|step| step.name.chars().count()).max();
+        Self { width: widest.unwrap_or(0).min(NAME_COLUMNS), began: BTreeMap::new() }
+    }
+
+    fn show(&mut self, event: &Event) {
+        if let Some(line) = self.line(event) {
+            output::talk(line);
+        }
+    }
+
+    fn line(&mut self, event: &Event) -> Option<String> {
+        let (step, became) = became::of(&event.fact)?;
+        let time = match &event.fact {
+            Fact::StepStarted { .. } => {
+                self.began.insert(step.to_owned(), event.at.0);
+                None
+            }
+            Fact::StepRetryScheduled { due, .. } => {
+                Some(format!(" in {}", elapsed(due.0 - event.at.0)))
+            }
+            _ => self.began.remove(step).map(|from| format!(" {}", elapsed(event.at.0 - from))),
+        };
+        let time = time.unwrap_or_default();
+        let text = match &event.fact {
+            Fact::StepRetryScheduled { .. } => format!("{}{}{time}", became.word, became.why),
+            _ => format!("{}{time}{}", became.word, became.why),
+        };
+        let text = if became.standing == Standing::Runs {
+            text
+        } else {
+            paint(&text, became.standing.tone())
+        };
+        Some(format!("  {step:<width$}  {text}", width = self.width))
     }
 }

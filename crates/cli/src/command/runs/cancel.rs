@@ -1,12 +1,11 @@
 //! `palisade runs cancel`: through the owning process where there is one, otherwise as the owner for a moment.
-
-use std::sync::mpsc::channel;
+//! It asks and does not wait for the steps to end; `runs watch` shows that.
 
 use runner::control::{self, Answer, ControlError, Request};
 use runner::{Adopt, RunId};
 
 use crate::arguments::Global;
-use crate::command::follow;
+use crate::command::follow::{self, Following};
 use crate::command::run::unanswered;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -19,13 +18,19 @@ pub(super) fn run(global: &Global, run: &str, reason: &str) -> Result<Exit, Fail
     let id = session::run(&history, Some(run))?;
     let summary = history.summary(id).map_err(|error| session::history_failure(&error))?;
     if let Some(ended) = summary.filter(|summary| summary.state.is_final()) {
-        return Err(Failure::new(Exit::Conflict, format!("run `{id}` has {} already", ended.state.name())));
+        return Err(Failure::new(
+            Exit::Conflict,
+            format!("run `{id}` has {} already", ended.state.name()),
+        )
+        .fix(format!("`palisade runs retry {id}` does failed steps of an ended run again")));
     }
     let request = Request::Cancel { run: id.to_string(), reason: reason.to_owned() };
     match control::ask(&layout.control(), &request) {
         Ok(Answer::Done) => tell(global, id),
         Ok(Answer::Refused { reason }) => {
-            return Err(Failure::new(Exit::Conflict, format!("run `{id}` cannot be cancelled")).because(reason));
+            return Err(Failure::new(Exit::Conflict, format!("run `{id}` cannot be cancelled"))
+                .because(reason)
+                .fix(format!("`palisade runs show {id}` says how it stands")));
         }
         Err(ControlError::NoOwner) => {
             drop(history);
@@ -33,7 +38,8 @@ pub(super) fn run(global: &Global, run: &str, reason: &str) -> Result<Exit, Fail
             tell(global, id);
         }
         Err(error @ ControlError::Frame(_)) => {
-            return Err(Failure::of(Exit::Failure, &error).fix(format!("`palisade runs show {id}` says whether it took effect")));
+            return Err(Failure::of(Exit::Failure, &error)
+                .fix(format!("`palisade runs show {id}` says whether it took effect")));
         }
     }
     Ok(Exit::Ok)
@@ -49,10 +55,9 @@ fn tell(global: &Global, run: RunId) {
 
 /// Nobody works on the run: take it up only to end it.
 fn as_owner(global: &Global, run: RunId, reason: &str) -> Result<(), Failure> {
-    let (node, _) = session::start(global, Adopt::Runs(vec![run]))?;
-    let (watcher, events) = channel();
-    node.watch(run, watcher);
+    let (watcher, events) = follow::events();
+    let adopt = Adopt::Runs(vec![run]);
+    let (node, layout) = session::start_watched(global, adopt, Some((run, watcher)))?;
     node.cancel(run, reason).map_err(|error| unanswered(&error))?;
-    follow::to_the_end(&node, run, &events, Progress::Quiet)?;
-    node.stop().map_err(|error| Failure::new(Exit::Failure, "the journal failed").because(error))
+    Following { node, layout: &layout, run, events }.follow(Progress::Quiet).map(drop)
 }

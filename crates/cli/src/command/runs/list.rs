@@ -1,4 +1,5 @@
 //! `palisade runs list`: the latest runs of the project.
+//! It reads one view and folds nothing; `show` has the details.
 
 use runner::RunSummary;
 
@@ -13,7 +14,7 @@ const STATES: [&str; 6] = ["queued", "running", "waiting", "succeeded", "failed"
 pub(super) fn run(global: &Global, limit: usize, state: Option<&str>) -> Result<Exit, Failure> {
     if let Some(state) = state.filter(|state| !STATES.contains(state)) {
         return Err(Failure::new(Exit::Usage, format!("`{state}` is not a state of a run"))
-            .fix(format!("one of {}", STATES.join(", "))));
+            .fix(format!("use one of {}", STATES.join(", "))));
     }
     let (history, _) = session::history(global)?;
     let wanted = |run: &RunSummary| state.is_none_or(|state| run.state.name() == state);
@@ -26,12 +27,13 @@ pub(super) fn run(global: &Global, limit: usize, state: Option<&str>) -> Result<
         output::talk("no runs");
         return Ok(Exit::Ok);
     }
-    let mut table = Table::new(&["run", "workflow", "state", "submitted", "took", "steps", "failure"]);
+    let mut table =
+        Table::new(&["run", "workflow", "state", "submitted", "took", "steps", "failure"]);
     for run in &runs {
         let took = run.finished.map_or_else(String::new, |end| elapsed(end.0 - run.submitted.0));
         table.row([
             run.id.to_string(),
-            run.workflow.to_string(),
+            output::printable(&run.workflow),
             run.state.name().to_owned(),
             instant(run.submitted.0),
             took,

@@ -1,6 +1,5 @@
-//! `palisade runs logs`: what the steps printed, exactly.
-
-use std::io::{self, Write};
+//! `palisade runs logs`: what the steps printed — exactly, or for a terminal without what could drive it.
+//! Following a run as it goes is `watch`; this prints what is recorded by now.
 
 use runner::executor::Stream;
 
@@ -10,7 +9,11 @@ use crate::failure::Failure;
 use crate::output;
 use crate::session;
 
-pub(super) fn run(global: &Global, run: Option<&str>, step: Option<String>) -> Result<Exit, Failure> {
+pub(super) fn run(
+    global: &Global,
+    run: Option<&str>,
+    step: Option<String>,
+) -> Result<Exit, Failure> {
     let (history, _) = session::history(global)?;
     let id = session::run(&history, run)?;
     let told = history.run(id).map_err(|error| session::history_failure(&error))?;
@@ -23,7 +26,7 @@ pub(super) fn run(global: &Global, run: Option<&str>, step: Option<String>) -> R
     }
     let all = step.is_none();
     let mut current = String::new();
-    for piece in history.logs(id, step) {
+    for piece in history.logs(id, step).take_while(|_| !output::closed()) {
         let piece = piece.map_err(|error| session::history_failure(&error))?;
         if global.json {
             output::json_line(&piece);
@@ -34,9 +37,8 @@ pub(super) fn run(global: &Global, run: Option<&str>, step: Option<String>) -> R
             current.clone_from(&piece.step);
         }
         match piece.stream {
-            Stream::Stdout => output::bytes(&piece.bytes()),
-            // Nobody listens on standard error any more: what is on standard output still counts.
-            Stream::Stderr => drop(io::stderr().lock().write_all(&piece.bytes())),
+            Stream::Stdout => output::stream(&piece.bytes()),
+            Stream::Stderr => output::error_stream(&piece.bytes()),
         }
     }
     Ok(Exit::Ok)

@@ -1,4 +1,5 @@
 //! `palisade runs`: what happened, and acting on it. One file per command.
+//! The end of a run is told in `command::ending`, for all of them alike.
 
 mod cancel;
 mod explain;
@@ -8,12 +9,9 @@ mod resume;
 mod show;
 mod watch;
 
-use runner::{Guard, StoppedBy};
-
 use crate::arguments::{Global, Runs};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output;
 
 pub(crate) fn run(global: &Global, command: Runs) -> Result<Exit, Failure> {
     match command {
@@ -26,15 +24,4 @@ pub(crate) fn run(global: &Global, command: Runs) -> Result<Exit, Failure> {
         Runs::Retry { run, step } => resume::retry(global, &run, step.as_deref()),
         Runs::Resume { run } => resume::resume(global, run.as_deref()),
     }
-}
-
-/// What stopped a step, in one line: which kind of guard, which one, why.
-pub(super) fn guard(by: &StoppedBy) -> String {
-    let kind = match by.kind {
-        Guard::Policy => "policy rule",
-        Guard::Isolation => "isolation layer",
-        Guard::Limit => "limit",
-    };
-    let detail = output::printable(&by.detail);
-    if detail.is_empty() { format!("{kind} `{}`", by.name) } else { format!("{kind} `{}`: {detail}", by.name) }
 }

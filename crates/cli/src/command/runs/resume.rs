@@ -1,11 +1,12 @@
 //! `palisade runs resume` and `runs retry`: going on with recorded runs, to their end.
-
-use std::sync::mpsc::channel;
+//! Which steps may be repeated is the engine's decision; nothing is forced here.
 
 use runner::{Adopt, RunId};
+use serde_json::json;
 
 use crate::arguments::Global;
-use crate::command::follow::{self, Followed};
+use crate::command::ending;
+use crate::command::follow::{self, Following};
 use crate::command::run::unanswered;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -23,7 +24,11 @@ pub(super) fn resume(global: &Global, run: Option<&str>) -> Result<Exit, Failure
     };
     drop(history);
     if wanted.is_empty() {
-        output::talk("no run is interrupted");
+        if global.json {
+            output::json_line(&json!({ "type": "result", "run": null, "audit": null }));
+        } else {
+            output::talk("no run is interrupted");
+        }
         return Ok(Exit::Ok);
     }
     let mut exit = Exit::Ok;
@@ -32,7 +37,10 @@ pub(super) fn resume(global: &Global, run: Option<&str>) -> Result<Exit, Failure
             return Err(Failure::new(Exit::Conflict, format!("run `{run}` has ended"))
                 .fix(format!("`palisade runs retry {run}` does failed steps again")));
         }
-        let ended = go_on(global, run, None)?;
+        let ended = go_on(global, run, Again::Nothing)?;
+        if ended == Exit::Interrupted {
+            return Ok(ended);
+        }
         if ended != Exit::Ok {
             exit = ended;
         }
@@ -45,25 +53,34 @@ pub(super) fn retry(global: &Global, run: &str, step: Option<&str>) -> Result<Ex
     let (history, _) = session::history(global)?;
     let id = session::run(&history, Some(run))?;
     drop(history);
-    go_on(global, id, Some(step))
+    go_on(global, id, step.map_or(Again::Failed, Again::Step))
 }
 
-/// Takes `run` up and follows it to its end; with `again`, sets a failed step (or all of them) back first.
-fn go_on(global: &Global, run: RunId, again: Option<Option<&str>>) -> Result<Exit, Failure> {
+/// What is done again.
+#[derive(Debug, Clone, Copy)]
+enum Again<'a> {
+    Nothing,
+    Failed,
+    Step(&'a str),
+}
+
+/// Takes `run` up, sets back what is to be done again, and follows it to its end.
+fn go_on(global: &Global, run: RunId, again: Again<'_>) -> Result<Exit, Failure> {
     let (history, _) = session::history(global)?;
-    let outline = follow::outline(&history.run(run).map_err(|error| session::history_failure(&error))?)?;
+    let told = history.run(run).map_err(|error| session::history_failure(&error))?;
+    let outline = follow::outline(&told)?;
     drop(history);
     // Watching begins before the run can move, or its end could be missed.
-    let (watcher, events) = channel();
+    let (watcher, events) = follow::events();
     let adopt = Adopt::Runs(vec![run]);
     let (node, layout) = session::start_watched(global, adopt, Some((run, watcher)))?;
-    if let Some(step) = again {
-        node.retry(run, step).map_err(|error| unanswered(&error))?;
-    }
+    let asked = match again {
+        Again::Nothing => Ok(()),
+        Again::Failed => node.retry(run, None),
+        Again::Step(step) => node.retry(run, Some(step)),
+    };
+    asked.map_err(|error| unanswered(&error))?;
     let progress = Progress::of(&outline, global.json);
-    let followed: Followed = follow::to_the_end(&node, run, &events, progress)?;
-    let ended = node.stop();
-    let exit = follow::tell(&layout, run, followed, global.json)?;
-    ended.map_err(|error| Failure::new(Exit::Failure, "the journal failed").because(error))?;
-    Ok(exit)
+    let followed = Following { node, layout: &layout, run, events }.follow(progress)?;
+    ending::tell(global, &layout, run, followed)
 }

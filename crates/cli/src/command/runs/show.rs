@@ -1,14 +1,14 @@
 //! `palisade runs show`: one run, step by step, with what stopped what.
+//! It is folded from the run's records each time; a run that goes on is shown as it stands.
 
 use runner::history::RunHistory;
 use runner::{RunState, StepState, StepView};
 
-use super::guard;
 use crate::arguments::Global;
-use crate::command::follow;
+use crate::command::ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{self, Table, Tone, elapsed, instant, paint};
+use crate::output::{self, Table, Tone, elapsed, guard, instant, paint, printable};
 use crate::session;
 
 pub(super) fn run(global: &Global, run: Option<&str>, receipt: bool) -> Result<Exit, Failure> {
@@ -35,16 +35,24 @@ pub(super) fn run(global: &Global, run: Option<&str>, receipt: bool) -> Result<E
             output::json(body);
         }
     }
-    let summary = &told.view.summary;
-    if !summary.state.is_final() && !owned(&layout.control()) {
-        output::talk(format!("interrupted: no process works on it; `palisade runs resume {}` goes on", summary.id));
-    }
+    advise(global, &told, session::owned(&layout));
     Ok(Exit::Ok)
 }
 
-/// Whether some process owns the project now.
-fn owned(socket: &std::path::Path) -> bool {
-    std::os::unix::net::UnixStream::connect(socket).is_ok()
+/// What a person can do about a run that has not ended; `owned` says whether a process works on the project.
+fn advise(global: &Global, told: &RunHistory, owned: bool) {
+    let (state, id) = (told.view.summary.state, told.view.summary.id);
+    if state.is_final() || owned {
+        return;
+    }
+    let command = session::again(global);
+    // What is not settled by a person goes on by itself once a process works on the run again.
+    match ending::settle(global, told).filter(|_| state == RunState::Waiting) {
+        Some(how) => output::talk(format!("\n{how}")),
+        None => output::talk(format!(
+            "\ninterrupted: no process works on it; `{command} runs resume {id}` goes on"
+        )),
+    }
 }
 
 fn heading(told: &RunHistory) {
@@ -55,20 +63,24 @@ fn heading(told: &RunHistory) {
         RunState::Queued | RunState::Running | RunState::Waiting => Tone::Busy,
     };
     output::line(format!("run        {}", summary.id));
-    output::line(format!("workflow   {} (sha256:{})", summary.workflow, summary.digest));
+    output::line(format!(
+        "workflow   {} (sha256:{})",
+        printable(&summary.workflow),
+        summary.digest
+    ));
     output::line(format!("state      {}", paint(summary.state.name(), tone)));
     output::line(format!("submitted  {} by {}", instant(summary.submitted.0), summary.principal));
     if let Some(finished) = summary.finished {
         output::line(format!("took       {}", elapsed(finished.0 - summary.submitted.0)));
     }
     if let Some(failure) = &summary.failure {
-        output::line(format!("failure    {}", output::printable(failure)));
+        output::line(format!("failure    {}", printable(failure)));
     }
     if told.view.inputs.as_object().is_some_and(|inputs| !inputs.is_empty()) {
-        output::line(format!("inputs     {}", told.view.inputs));
+        output::line(format!("inputs     {}", printable(&told.view.inputs.to_string())));
     }
     if told.view.outputs.as_object().is_some_and(|outputs| !outputs.is_empty()) {
-        output::line(format!("outputs    {}", told.view.outputs));
+        output::line(format!("outputs    {}", printable(&told.view.outputs.to_string())));
     }
 }
 
@@ -79,13 +91,16 @@ fn steps(steps: &[StepView]) {
             (Some(from), Some(to)) => elapsed(to.0 - from.0),
             _ => String::new(),
         };
-        let line = if step.state == StepState::Succeeded { String::new() } else { step.line.clone().unwrap_or_default() };
+        let line = match step.state {
+            StepState::Succeeded => ending::remark(step).unwrap_or_default(),
+            _ => printable(step.line.as_deref().unwrap_or_default()),
+        };
         table.row([
             step.name.to_string(),
             step.state.name().to_owned(),
             if step.attempt == 0 { String::new() } else { step.attempt.to_string() },
             took,
-            output::printable(&line),
+            line,
         ]);
     }
     output::line(format!("\n{}", table.render()));
@@ -93,7 +108,8 @@ fn steps(steps: &[StepView]) {
 
 /// What stopped steps, and what they left.
 fn details(steps: &[StepView]) {
-    let stopped: Vec<_> = steps.iter().filter_map(|step| Some((&step.name, step.stopped_by.as_ref()?))).collect();
+    let stopped: Vec<_> =
+        steps.iter().filter_map(|step| Some((&step.name, step.stopped_by.as_ref()?))).collect();
     if !stopped.is_empty() {
         output::line("\nstopped by");
         for (name, by) in stopped {
@@ -102,13 +118,18 @@ fn details(steps: &[StepView]) {
     }
     let kept: Vec<_> = steps
         .iter()
-        .flat_map(|step| step.result.iter().flat_map(|result| &result.artifacts).map(move |file| (&step.name, file)))
+        .flat_map(|step| {
+            step.result
+                .iter()
+                .flat_map(|result| &result.artifacts)
+                .map(move |file| (&step.name, file))
+        })
         .collect();
     if !kept.is_empty() {
         output::line("\nartifacts");
         for (name, file) in kept {
-            let size = follow::bytes(file.size);
-            output::line(format!("  {}  {size}  sha256:{}  from {name}", file.path, file.digest));
+            let (path, size) = (printable(&file.path), ending::bytes(file.size));
+            output::line(format!("  {path}  {size}  sha256:{}  from {name}", file.digest));
         }
     }
 }

@@ -1,10 +1,13 @@
 //! `palisade runs watch`: a run's events as they become durable, whichever process makes them.
+//! It takes no part in the run and can be stopped at any time.
 
 use std::time::Duration;
 
-use runner::{Event, record};
+use runner::history::{History, HistoryError};
+use runner::{Event, Fact, RunId, owner, record};
 
 use crate::arguments::Global;
+use crate::command::ending;
 use crate::command::follow::{self, Followed};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -22,34 +25,36 @@ pub(super) fn run(global: &Global, run: Option<&str>) -> Result<Exit, Failure> {
     let id = session::run(&history, run)?;
     let told = history.run(id).map_err(|error| session::history_failure(&error))?;
     let mut progress = Progress::of(&follow::outline(&told)?, global.json);
+    let begin = before(&history, id)?;
     let log = history.log().clone();
-    let mut records = history.into_reader().subscribe(log, 0);
+    let mut records = history.into_reader().subscribe(log, begin);
+    let mut ended = false;
     loop {
-        let page = records.wait(PAGE, PATIENCE).map_err(|error| Failure::of(Exit::Failure, &error))?;
-        let idle = page.is_empty();
-        let events = page.iter().filter(|record| record.header.stream == id.0).filter_map(record::event_of);
-        let mut ended = false;
-        for event in events {
+        let page =
+            records.wait(PAGE, PATIENCE).map_err(|error| Failure::of(Exit::Failure, &error))?;
+        let events = page.iter().filter(|record| record.header.stream == id.0);
+        for event in events.filter_map(record::event_of) {
             progress.show(&event);
-            ended = runner::owner::ends_run(&event) || (ended && !restarts(&event));
+            ended = owner::ends_run(&event) || (ended && !restarts(&event));
         }
-        if ended {
+        // A run that ended may have been retried since: what is recorded is read to its end first.
+        let rest = page.len() == PAGE;
+        let left = !ended && page.is_empty() && !session::owned(&layout);
+        if (ended && !rest) || left || output::closed() {
             progress.finish();
-            return follow::tell(&layout, id, Followed::Ended, global.json);
+            return ending::tell(global, &layout, id, Followed::Ended);
         }
         progress.tick();
-        if idle && nobody_works(&layout) {
-            progress.finish();
-            output::talk(format!("interrupted: no process works on it; `palisade runs resume {id}` goes on"));
-            return Ok(Exit::RunFailed);
-        }
     }
 }
 
-fn restarts(event: &Event) -> bool {
-    matches!(event.fact, runner::Fact::RunRetried { .. })
+/// The sequence before the run's first record: nothing older is about it.
+fn before(history: &History, run: RunId) -> Result<u64, Failure> {
+    let first = history.reader().by_stream(history.log(), &run.0, 0, 1);
+    let first = first.map_err(|error| session::history_failure(&HistoryError::from(error)))?;
+    Ok(first.first().map_or(0, |record| record.header.sequence.saturating_sub(1)))
 }
 
-fn nobody_works(layout: &runner::Layout) -> bool {
-    std::os::unix::net::UnixStream::connect(layout.control()).is_err()
+fn restarts(event: &Event) -> bool {
+    matches!(event.fact, Fact::RunRetried { .. })
 }
