@@ -59,7 +59,7 @@ pub(crate) fn policy(file: Option<&Path>) -> Result<InForce, Failure> {
     let in_force = policy::load(file).map_err(|error| policy_failure(&error))?;
     if let Some(source) = &in_force.source {
         for warning in &in_force.warnings {
-            output::talk(warning.render(source).trim_end());
+            output::talk(output::tame(warning.render(source).trim_end()));
         }
     } else {
         output::talk(

@@ -112,6 +112,15 @@ pub enum OpenError {
         /// The name.
         name: String,
     },
+    /// The write-ahead log cannot be flushed, so nothing appended to it would be safe.
+    #[error("write-ahead log `{path}` cannot be made durable")]
+    LogNotDurable {
+        /// The log.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
     /// SQLite failed otherwise.
     #[error("database cannot be opened")]
     Storage(#[from] StorageError),
@@ -143,6 +152,9 @@ impl OpenError {
                  move the checkpoint file away to accept the loss",
             ),
             Self::Checkpoint { .. } => Some("move the checkpoint file away after looking at it"),
+            Self::LogNotDurable { .. } => {
+                Some("check the disk; the journal is unchanged and opens when it can be written")
+            }
             Self::Missing { .. }
             | Self::SqliteTooOld { .. }
             | Self::ViewName { .. }

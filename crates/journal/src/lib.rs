@@ -29,7 +29,7 @@ pub use operation::{
     CHANGES_MAX, Change, Committed, DRAFTS_MAX, KEY_BYTES_MAX, OPERATION_BYTES_MAX, Operation,
     VALUE_BYTES_MAX,
 };
-pub use place::{Durability, Placement};
+pub use place::{Durability, Placement, Rewrite};
 pub use reader::{
     Filter, LogHead, Order, PAGE_BYTES_MAX, PAGE_RECORDS_MAX, Reader, Scan, Size, Subscription,
     ViewRow,

@@ -4,10 +4,18 @@
 //! can ask for it. Opening itself is in `store`.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::artifact::ArtifactStore;
+use crate::error::OpenError;
+use crate::store::rewrite;
+
+/// Writes a file's bytes again in place and flushes it; a missing or empty file is left alone.
+///
+/// An error stops the opening of the database whose write-ahead log the file is.
+pub type Rewrite = fn(&Path) -> io::Result<()>;
 
 /// How a commit is flushed on a simulated disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +27,7 @@ pub enum Durability {
 }
 
 /// Where the database file is and what surrounds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Placement {
     /// A real file: owner lock, private permissions, artifact store and checkpoint file beside it.
     Disk,
@@ -30,6 +38,8 @@ pub enum Placement {
         vfs: String,
         /// How commits are flushed.
         durability: Durability,
+        /// How the write-ahead log is made durable before anything is appended to it.
+        rewrite: Rewrite,
     },
 }
 
@@ -42,6 +52,28 @@ impl Placement {
             Self::Simulated { vfs, .. } => {
                 Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())
             }
+        }
+    }
+
+    /// Makes the write-ahead log of the database at `path` durable as it reads now.
+    ///
+    /// The caller holds SQLite's write lock, so that nobody appends meanwhile.
+    pub(crate) fn rewrite_log(&self, path: &Path) -> Result<(), OpenError> {
+        let rewrite = match self {
+            Self::Disk => rewrite,
+            Self::Simulated { rewrite, .. } => *rewrite,
+        };
+        let log = self
+            .log_path(path)
+            .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+        rewrite(&log).map_err(|source| OpenError::LogNotDurable { path: log, source })
+    }
+
+    /// Where SQLite keeps the write-ahead log: beside the file that a link leads to.
+    fn log_path(&self, path: &Path) -> io::Result<PathBuf> {
+        match self {
+            Self::Disk => Ok(beside(&fs::canonicalize(path)?, "-wal")),
+            Self::Simulated { .. } => Ok(beside(path, "-wal")),
         }
     }
 
@@ -67,4 +99,24 @@ pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::OpenFlags;
+
+    use super::Placement;
+
+    #[test]
+    fn the_log_is_where_sqlite_keeps_it_also_through_a_link() {
+        let (place, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (file, link) = (place.path().join("file.db"), links.path().join("link.db"));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let connection = Placement::Disk.connect(&link, OpenFlags::default()).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (a)").unwrap();
+        for path in [&file, &link] {
+            let log = Placement::Disk.log_path(path).unwrap();
+            assert!(std::fs::metadata(&log).unwrap().len() > 0, "{log:?}");
+        }
+    }
 }

@@ -10,8 +10,10 @@
     reason = "a failed test should stop loudly"
 )]
 
+use journal::{Access, Durability, Options, Placement, Rewrite, Store};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use testkit::disk::{Disk, Honesty, Survival, VFS_NAME};
+use std::path::Path;
+use testkit::disk::{self, Disk, Honesty, Survival, VFS_NAME};
 use testkit::draw::Draw;
 
 fn connect(synchronous: &str) -> rusqlite::Result<Connection> {
@@ -165,30 +167,74 @@ fn a_handle_from_before_the_crash_is_dead() {
     drop((db, disk));
 }
 
-/// A sync fails, the process goes on under a new connection, and later the power is lost.
-/// `mend` runs on the new connection before anything is acknowledged on it. A checkpoint mends
-/// this, but not if the power is lost in the middle of it.
-fn lost_after_a_failed_sync(mend: &str) -> Vec<i64> {
+/// A sync fails, the process goes on under a new connection, and later the power is lost: once in
+/// the middle, at operation `cut`, and once in the end. `mend` runs before the database is opened.
+/// Gives the acknowledged rows that are gone.
+fn lost_after_a_failed_sync(mend: Rewrite, cut: u64) -> Vec<i64> {
     let disk = Disk::new(1);
     let db = connect("full").unwrap();
+    let mut acknowledged = vec![1];
     db.execute("INSERT INTO t(id) VALUES (1)", []).unwrap();
     disk.fail_sync_after(0);
     db.execute("INSERT INTO t(id) VALUES (2)", []).unwrap_err();
     disk.restart();
     drop(db);
-    let db = connect("full").unwrap();
-    db.execute_batch(mend).unwrap();
-    for id in 3..6 {
-        db.execute("INSERT INTO t(id) VALUES (?)", [id]).unwrap();
+    disk.cut_power_after(cut);
+    for first in [3, 6] {
+        let db = mend(Path::new("db-wal")).ok().and_then(|()| connect("full").ok());
+        for id in first..first + 3 {
+            let insert = |db: &Connection| db.execute("INSERT INTO t(id) VALUES (?)", [id]);
+            if db.as_ref().is_some_and(|db| insert(db).is_ok()) {
+                acknowledged.push(id);
+            }
+        }
+        disk.crash(Survival::Nothing);
     }
-    disk.crash(Survival::Nothing);
-    drop(db);
+    assert!(acknowledged.ends_with(&[6, 7, 8]), "{acknowledged:?}");
     let left = rows(&connect("full").unwrap());
-    (3..6).filter(|id| !left.contains(id)).collect()
+    acknowledged.retain(|id| !left.contains(id));
+    acknowledged
 }
 
 #[test]
-fn appending_behind_a_failed_sync_loses_what_follows() {
-    assert_eq!(lost_after_a_failed_sync(""), [3, 4, 5]);
-    assert_eq!(lost_after_a_failed_sync("PRAGMA wal_checkpoint(TRUNCATE)"), [] as [i64; 0]);
+fn rewriting_the_log_saves_what_follows_a_failed_sync() {
+    let nothing: Rewrite = |_| Ok(());
+    assert_eq!(lost_after_a_failed_sync(nothing, u64::MAX), [3, 4, 5]);
+    for cut in (0..40).chain([u64::MAX]) {
+        assert_eq!(lost_after_a_failed_sync(disk::rewrite, cut), [] as [i64; 0], "cut at {cut}");
+    }
+}
+
+/// SQLite swallows a failed switch to the write-ahead log, which must not be taken for a journal.
+#[test]
+fn no_journal_opens_past_a_failed_sync() {
+    let options = || Options {
+        path: "db".into(),
+        access: Access::Create,
+        placement: Placement::Simulated {
+            vfs: VFS_NAME.to_owned(),
+            durability: Durability::Full,
+            rewrite: disk::rewrite,
+        },
+        views: &[],
+    };
+    let (mut refused, mut opened) = (0, 0);
+    for syncs in 0..12 {
+        let disk = Disk::new(1);
+        for _ in 0..2 {
+            disk.fail_sync_after(syncs);
+            let failed = disk.counts().failed_syncs;
+            match Store::open(options()) {
+                Ok(_) => {
+                    assert_eq!(disk.counts().failed_syncs, failed, "sync {syncs} failed");
+                    opened += 1;
+                }
+                Err(_) => refused += 1,
+            }
+            disk.heal();
+            disk.restart();
+        }
+        Store::open(options()).unwrap();
+    }
+    assert!(refused > 5 && opened > 5, "{refused} refused, {opened} opened");
 }

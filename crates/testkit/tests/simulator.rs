@@ -64,11 +64,11 @@ fn every_control_is_caught() {
         (Kind::World, Control::NoFence),
         (Kind::World, Control::SynchronousNormal),
         (Kind::World, Control::LyingDisk),
-        (Kind::World, Control::RestartAfterSyncError),
+        (Kind::World, Control::LogAsFound),
         (Kind::Append, Control::EarlyAcknowledgement),
         (Kind::Append, Control::SynchronousNormal),
         (Kind::Append, Control::LyingDisk),
-        (Kind::Append, Control::RestartAfterSyncError),
+        (Kind::Append, Control::LogAsFound),
     ];
     for (kind, control) in table {
         match caught(&scenario, kind, control, CONTROL_SEEDS) {

@@ -52,7 +52,7 @@ fn check(global: &Global, file: Option<&Path>) -> Result<Exit, Failure> {
     }
     if let Some(source) = &loaded.source {
         for warning in &loaded.warnings {
-            output::talk(warning.render(source).trim_end());
+            output::talk(output::tame(warning.render(source).trim_end()));
         }
     }
     output::line(format!(

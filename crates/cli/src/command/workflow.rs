@@ -42,7 +42,7 @@ pub(super) fn load(file: &Path) -> Result<(Loaded, Source), Failure> {
     match workflow::load(&source) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
-                output::talk(warning.render(&source).trim_end());
+                output::talk(output::tame(warning.render(&source).trim_end()));
             }
             Ok((loaded, source))
         }

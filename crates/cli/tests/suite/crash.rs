@@ -1,7 +1,7 @@
 //! `kill -9` at many moments of a run, and what is there afterwards.
 //!
-//! The steps act on a folder outside the project: each execution leaves a line, and each keyed effect happens where
-//! nobody has had the key. The moments are lines of the progress, or the middle of a step that waits for a file.
+//! The steps act on a folder outside the project: each execution leaves a line, and the effect is a folder named by the
+//! key, which like any receiver of keyed requests takes each key once and at once. The moments are lines of the progress, or the middle of a step that waits for a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::support::{Project, Ran, Running, state, wait_for, workflow};
 
-/// Steps of the workflow, those that must not be repeated last.
+/// Steps of the workflow that may be repeated, and the one that may not.
 const REPEATABLE: [&str; 3] = ["first", "left", "last"];
 const ONCE: &str = "once";
 /// Lines a run that nobody disturbs prints at least: one when it begins, two for each step.
@@ -28,8 +28,7 @@ impl Ledger {
         let ledger = project.outside().display().to_string();
         // A middle that a test can hold open: the step goes on as soon as nobody holds it.
         let act = "echo \\\"$PALISADE_STEP $PALISADE_IDEMPOTENCY_KEY\\\" >> /ledger/executions; \
-                   mkdir \\\"/ledger/key-$PALISADE_IDEMPOTENCY_KEY\\\" 2>/dev/null && \
-                   echo \\\"$PALISADE_STEP $PALISADE_IDEMPOTENCY_KEY\\\" >> /ledger/effects; \
+                   mkdir \\\"/ledger/effect-$PALISADE_IDEMPOTENCY_KEY\\\" 2>/dev/null || :; \
                    while [ -e /ledger/hold-$PALISADE_STEP ]; do sleep 0.01; done; echo \\\"$PALISADE_STEP done\\\"";
         let step = |name: &str, more: &str| {
             format!(
@@ -51,12 +50,31 @@ impl Ledger {
         Running::start(&mut self.project.command(&["run", "ledger.yaml"]))
     }
 
-    /// Lines of one of the ledger's books, each a step and its key.
-    fn book(&self, name: &str) -> Vec<(String, String)> {
-        let text = fs::read_to_string(self.project.outside().join(name)).unwrap_or_default();
+    /// Every execution that began: the step and its key.
+    fn begun(&self) -> Vec<(String, String)> {
+        let path = self.project.outside().join("executions");
+        let text = fs::read_to_string(path).unwrap_or_default();
         let pair =
             |line: &str| line.split_once(' ').map(|(step, key)| (step.to_owned(), key.to_owned()));
         text.lines().map(|line| pair(line).unwrap()).collect()
+    }
+
+    /// The steps whose effect has happened, one for each effect.
+    fn effects(&self) -> Vec<String> {
+        let steps: BTreeMap<String, String> =
+            self.begun().into_iter().map(|(step, key)| (key, step)).collect();
+        let entries = fs::read_dir(self.project.outside()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut effects: Vec<String> =
+            names.filter_map(|name| Some(steps[name.strip_prefix("effect-")?].clone())).collect();
+        effects.sort();
+        effects
+    }
+
+    /// Waits until the effect of `step` has happened.
+    #[track_caller]
+    fn wait_for_effect(&self, step: &str) {
+        wait_for("the effect", || self.effects().iter().any(|name| name == step));
     }
 
     fn hold(&self, step: &str) -> PathBuf {
@@ -66,19 +84,16 @@ impl Ledger {
     }
 
     fn executions(&self, step: &str) -> usize {
-        self.book("executions").iter().filter(|(name, _)| name == step).count()
+        self.begun().iter().filter(|(name, _)| name == step).count()
     }
 
-    /// What must hold whatever happened: no key has two effects or belongs to two steps.
+    /// What must hold whatever happened: a key belongs to one step, and a step has one key however often it is done.
     #[track_caller]
     fn keeps_keys(&self) {
-        let effects = self.book("effects");
-        let keys: BTreeSet<&String> = effects.iter().map(|(_, key)| key).collect();
-        assert_eq!(keys.len(), effects.len(), "a keyed effect happened twice: {effects:?}");
-        let mut owners: BTreeMap<String, String> = BTreeMap::new();
-        for (step, key) in self.book("executions") {
-            assert_eq!(owners.entry(key).or_insert_with(|| step.clone()), &step);
-        }
+        let pairs: BTreeSet<(String, String)> = self.begun().into_iter().collect();
+        let steps: BTreeSet<&String> = pairs.iter().map(|(step, _)| step).collect();
+        let keys: BTreeSet<&String> = pairs.iter().map(|(_, key)| key).collect();
+        assert_eq!((steps.len(), keys.len()), (pairs.len(), pairs.len()), "{pairs:?}");
     }
 
     fn shown(&self) -> Value {
@@ -132,10 +147,9 @@ fn recover(ledger: &Ledger, lines: &[String]) {
     let shown = ledger.shown();
     assert_eq!(shown["state"], "succeeded");
     ledger.keeps_keys();
-    let effects: BTreeSet<String> =
-        ledger.book("effects").into_iter().map(|(step, _)| step).collect();
-    let all: BTreeSet<String> = REPEATABLE.into_iter().chain([ONCE]).map(str::to_owned).collect();
-    assert_eq!(effects, all, "every step had its effect");
+    let mut all: Vec<&str> = REPEATABLE.into_iter().chain([ONCE]).collect();
+    all.sort_unstable();
+    assert_eq!(ledger.effects(), all, "every step had its effect, and none had it twice");
     ledger.project.verifies();
 }
 
@@ -161,7 +175,7 @@ fn a_step_killed_in_its_middle_is_repeated_under_the_same_key() {
     let ledger = Ledger::new();
     let held = ledger.hold("left");
     let running = ledger.start();
-    wait_for("the effect", || ledger.book("effects").iter().any(|(step, _)| step == "left"));
+    ledger.wait_for_effect("left");
     wait_for("the other branch", || state_of(&ledger, ONCE) == "succeeded");
     running.kill();
     fs::remove_file(held).unwrap();
@@ -174,7 +188,7 @@ fn a_step_that_must_not_be_repeated_is_unknown_until_a_person_settles_it() {
     let ledger = Ledger::new();
     let held = ledger.hold(ONCE);
     let running = ledger.start();
-    wait_for("the effect", || ledger.book("effects").iter().any(|(step, _)| step == ONCE));
+    ledger.wait_for_effect(ONCE);
     wait_for("the other branch", || state_of(&ledger, "left") == "succeeded");
     running.kill();
     fs::remove_file(held).unwrap();
@@ -195,7 +209,7 @@ fn a_waiting_run_can_be_given_up() {
     let ledger = Ledger::new();
     let held = ledger.hold(ONCE);
     let running = ledger.start();
-    wait_for("the effect", || ledger.book("effects").iter().any(|(step, _)| step == ONCE));
+    ledger.wait_for_effect(ONCE);
     running.kill();
     fs::remove_file(held).unwrap();
     ledger.resume().exits(10);

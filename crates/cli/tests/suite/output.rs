@@ -122,6 +122,30 @@ fn what_a_step_prints_and_names_cannot_drive_the_terminal() {
 }
 
 #[test]
+fn a_document_cannot_drive_the_terminal() {
+    let project = Project::new();
+    project.file(
+        "hostile.yaml",
+        format!("version: 1\nname: x\n{HOSTILE}: 1\nsteps: [] # {HOSTILE}\n"),
+    );
+    project.file(
+        "hostile policy.yaml",
+        format!("version: 1 # {HOSTILE}\nname: {HOSTILE}\nrules: 3\n"),
+    );
+    for arguments in [
+        &["run", "hostile.yaml"][..],
+        &["run", HOSTILE],
+        &["run", "hostile.yaml", "-f", "hostile policy.yaml"],
+        &["policy", "check", "hostile policy.yaml"],
+        &["runs", "show", HOSTILE],
+    ] {
+        let ran = project.palisade(arguments);
+        assert_ne!(ran.code, 0);
+        assert!(!drives(&ran.all()), "{ran:?}");
+    }
+}
+
+#[test]
 fn a_project_with_symlink_loops_and_odd_names_runs() {
     let project = Project::new();
     let path = project.path();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::error::OpenError;
 use crate::place::{Durability, Placement};
@@ -71,13 +71,27 @@ pub(crate) fn configure_log(
     connection: &Connection,
     placement: &Placement,
 ) -> rusqlite::Result<()> {
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    use_write_ahead_log(connection)?;
     let synchronous = match placement {
         Placement::Disk | Placement::Simulated { durability: Durability::Full, .. } => "FULL",
         Placement::Simulated { durability: Durability::Unflushed, .. } => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))
+}
+
+/// Switches to a write-ahead log, or fails: a rollback journal would lose commits, because its removal
+/// is not flushed.
+fn use_write_ahead_log(connection: &Connection) -> rusqlite::Result<()> {
+    let mut pragma = connection.prepare("PRAGMA journal_mode = WAL")?;
+    // The answer comes before the change is committed, so the statement is run to its end.
+    let modes: Vec<String> = pragma.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if modes == ["wal"] {
+        return Ok(());
+    }
+    // SQLite says what the mode is instead, but not why.
+    let detail = format!("journal mode stays {modes:?}");
+    Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR), Some(detail)))
 }
 
 /// What a failure of SQLite means while a database is opened.

@@ -1,14 +1,15 @@
 //! The store: one connection that appends groups of operations, each group in one flushed commit.
 //!
 //! Synchronous and single-threaded; `writer` puts a thread and queues around it, the simulator drives
-//! it directly. `open` makes one, `group` writes, `tips` holds the heads of the chains, `wal` bounds
-//! the write-ahead log. After a storage failure a store refuses everything until it is reopened;
+//! it directly. `open` makes one, `rewrite` clears what a failed flush left, `group` writes, `tips`
+//! holds the heads of the chains, `wal` bounds the write-ahead log. After a storage failure a store refuses everything until it is reopened;
 //! a failed flush is never retried.
 
 mod connection;
 mod group;
 mod open;
 mod owner;
+mod rewrite;
 mod schema;
 mod side;
 mod tips;
@@ -20,6 +21,7 @@ use rusqlite::Connection;
 
 pub(crate) use connection::{classify, configure_reader, reading_flags};
 pub(crate) use open::check_sqlite;
+pub(crate) use rewrite::rewrite;
 pub(crate) use schema::identify;
 
 pub use schema::SCHEMA_VERSION;
@@ -49,7 +51,7 @@ pub enum Access {
 }
 
 /// How to open a journal for writing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The database file. Lock, checkpoint file and artifacts are kept beside it.
     pub path: PathBuf,

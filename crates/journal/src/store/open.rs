@@ -1,4 +1,4 @@
-//! Opening a database for writing: lock, file, identity, migrations, ownership, tips.
+//! Opening a database for writing: lock, file, identity, log, migrations, ownership, tips.
 //!
 //! Each step refuses with its own error before the next one changes anything. A database that does
 //! not end where its checkpoint file says is not opened.
@@ -40,15 +40,8 @@ impl Store {
             Placement::Simulated { .. } => (options.path, None),
         };
         let refused = |error| classify(&path, error);
-        let mut connection = placement.connect(&path, writing_flags()).map_err(refused)?;
-        configure_writer(&connection, &placement).map_err(refused)?;
-        let version = schema::identify(&connection, &path)?;
-        if version == 0 && access == Access::Existing {
-            return Err(OpenError::NotAPalisadeDatabase { path });
-        }
-        if connection.is_readonly("main").map_err(refused)? {
-            return Err(OpenError::Unwritable { path, source: None });
-        }
+        make_log_durable(&path, &placement, access)?;
+        let (mut connection, version) = connect(&path, &placement, access)?;
         configure_log(&connection, &placement).map_err(refused)?;
         let epoch = own(&mut connection, version, views).map_err(refused)?;
         let wal = WalGauge::attach(&mut connection).map_err(refused)?;
@@ -118,6 +111,44 @@ fn prepare_disk(path: &Path, access: Access) -> Result<(PathBuf, Option<OwnerLoc
         }
     }
     Ok((path, Some(lock)))
+}
+
+/// Connects to a file that is ours, or empty and to become ours, without changing it.
+fn connect(
+    path: &Path,
+    placement: &Placement,
+    access: Access,
+) -> Result<(Connection, u32), OpenError> {
+    let refused = |error| classify(path, error);
+    let connection = placement.connect(path, writing_flags()).map_err(refused)?;
+    configure_writer(&connection, placement).map_err(refused)?;
+    let version = schema::identify(&connection, path)?;
+    if version == 0 && access == Access::Existing {
+        return Err(OpenError::NotAPalisadeDatabase { path: path.to_owned() });
+    }
+    if connection.is_readonly("main").map_err(refused)? {
+        return Err(OpenError::Unwritable { path: path.to_owned(), source: None });
+    }
+    Ok((connection, version))
+}
+
+/// Sees to it that a log which an earlier process left is on the disk as it reads.
+///
+/// Only the log of a file known to be ours is touched, and only under SQLite's write lock, which
+/// keeps foreign writers away. The connection that holds it has read the log before and is closed,
+/// so that the one which stays recovers from what is durable.
+fn make_log_durable(path: &Path, placement: &Placement, access: Access) -> Result<(), OpenError> {
+    let (mut connection, version) = connect(path, placement, access)?;
+    if version == 0 {
+        // Nothing was ever committed, and a log without commits is begun anew.
+        return Ok(());
+    }
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| classify(path, error))?;
+    placement.rewrite_log(path)?;
+    drop(transaction);
+    Ok(())
 }
 
 /// Migrates, makes missing views and raises the epoch, in one transaction.

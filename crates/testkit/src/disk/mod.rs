@@ -15,6 +15,8 @@ mod vfs;
 
 use crate::draw::Draw;
 use medium::Medium;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The name under which SQLite knows the simulated file system.
@@ -76,6 +78,8 @@ pub struct Counts {
     pub writes: u64,
     /// Syncs, failed ones included.
     pub syncs: u64,
+    /// Syncs that `Disk::fail_sync_after` made fail.
+    pub failed_syncs: u64,
     /// Crashes.
     pub crashes: u64,
 }
@@ -170,6 +174,18 @@ impl Disk {
     fn medium(&self) -> MutexGuard<'_, Medium> {
         self.medium.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes the file `path` of the disk that is inserted in its place again and syncs it: what the
+/// journal does to its log on a real disk. A missing or empty file is left alone.
+///
+/// # Errors
+/// When a fault of the disk says so, or no disk is inserted.
+pub fn rewrite(path: &Path) -> io::Result<()> {
+    let medium = vfs::current().ok_or(io::ErrorKind::NotFound)?;
+    let name = path.to_str().ok_or(io::ErrorKind::InvalidFilename)?;
+    let result = medium.lock().unwrap_or_else(PoisonError::into_inner).rewrite(name);
+    result.map_err(|failure| io::Error::other(format!("simulated failure: {failure:?}")))
 }
 
 impl Drop for Disk {

@@ -93,7 +93,7 @@ fn register() -> Registered {
 }
 
 /// The inserted disk.
-fn current() -> Option<Arc<Mutex<Medium>>> {
+pub(super) fn current() -> Option<Arc<Mutex<Medium>>> {
     CURRENT.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 

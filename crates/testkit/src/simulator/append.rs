@@ -5,7 +5,7 @@
 //! whole. Runs, leases and effects are in `world`.
 
 use super::check::{Rule, Violation, broken, chain};
-use super::fault::{Fault, survival};
+use super::fault::{Fault, has_struck};
 use super::{Control, JOURNAL, placement};
 use crate::disk::Disk;
 use crate::draw::Draw;
@@ -75,24 +75,28 @@ impl Appending {
         &self.disk
     }
 
-    /// Opens the journal, sometimes through a power cut in the middle of opening.
+    /// Opens the journal, sometimes through a power cut or a failed sync in the middle of opening.
     fn open(&mut self) -> Result<Store, Violation> {
         let mut last = String::new();
         for _ in 0..OPENINGS_MAX {
-            if self.draw.chance(15) {
-                self.disk.cut_power_after(self.draw.below(30));
+            let (fault, failed) =
+                (Fault::of_opening(&mut self.draw), self.disk.counts().failed_syncs);
+            if let Some(fault) = fault {
+                fault.arm(&self.disk);
             }
-            match Store::open(self.options()) {
-                Ok(store) => {
+            match (Store::open(self.options()), fault) {
+                (Ok(store), _) => {
                     self.disk.heal();
                     return Ok(store);
                 }
-                Err(error) if self.disk.is_powered() => {
+                (Err(error), Some(fault)) if has_struck(&self.disk, failed) => {
+                    last = error.to_string();
+                    fault.settle(&self.disk, &mut self.draw);
+                }
+                (Err(error), _) => {
                     return Err(broken(Rule::Progress, format!("cannot open: {error:?}")));
                 }
-                Err(error) => last = error.to_string(),
             }
-            self.disk.crash(survival(&mut self.draw));
         }
         Err(broken(Rule::Progress, format!("never opened: {last}")))
     }
@@ -128,10 +132,10 @@ impl Appending {
         if fault == Fault::ProcessDeath && self.draw.chance(50) {
             // A good end instead of a bad one; what it could not do, the next opening does.
             drop(store.close());
-            fault.settle(&self.disk, self.control, &mut self.draw);
+            fault.settle(&self.disk, &mut self.draw);
             return;
         }
-        fault.settle(&self.disk, self.control, &mut self.draw);
+        fault.settle(&self.disk, &mut self.draw);
     }
 
     fn acknowledge_early(&mut self, store: &Store, batch: &[Operation]) {

@@ -3,7 +3,6 @@
 //! A fault is armed on the disk, strikes some operations later, and is settled once the code
 //! under test has stopped: only then is it known what survives.
 
-use super::Control;
 use crate::disk::{Disk, Survival};
 use crate::draw::Draw;
 
@@ -12,6 +11,12 @@ const CUT_OPERATIONS_MAX: u64 = 60;
 
 /// Syncs until an armed sync error, at most.
 const SYNCS_MAX: u64 = 8;
+
+/// Operations until a power cut while opening, at most.
+const OPENING_OPERATIONS_MAX: u64 = 60;
+
+/// Syncs until a sync error while opening, at most.
+const OPENING_SYNCS_MAX: u64 = 4;
 
 /// Bytes left on a full disk, at most.
 const ROOM_BYTES_MAX: u64 = 60_000;
@@ -43,6 +48,15 @@ impl Fault {
         }
     }
 
+    /// Draws what goes wrong while the code under test opens, which mostly is nothing.
+    pub(super) const fn of_opening(draw: &mut Draw) -> Option<Self> {
+        match draw.below(100) {
+            0..15 => Some(Self::PowerCut { operations: draw.below(OPENING_OPERATIONS_MAX) }),
+            15..22 => Some(Self::SyncError { syncs: draw.below(OPENING_SYNCS_MAX) }),
+            _ => None,
+        }
+    }
+
     /// Sets the trap.
     pub(super) fn arm(self, disk: &Disk) {
         match self {
@@ -58,16 +72,14 @@ impl Fault {
 
     /// Ends the process, and the power where the fault took it.
     ///
-    /// After a failed sync the machine restarts too: until then the cache shows data that no sync
-    /// will ever write, and a process that appends behind it loses what it appends. That is the
-    /// control `RestartAfterSyncError`.
-    pub(super) fn settle(self, disk: &Disk, control: Control, draw: &mut Draw) {
+    /// After a failed sync the machine goes on: its cache still shows data that no sync will write
+    /// of itself, and the next process has to cope with that.
+    pub(super) fn settle(self, disk: &Disk, draw: &mut Draw) {
         disk.heal();
         let survival = survival(draw);
         let machine_goes_on = match self {
             Self::PowerCut { .. } | Self::PowerLoss => false,
-            Self::SyncError { .. } => control == Control::RestartAfterSyncError,
-            Self::ProcessDeath | Self::DiskFull { .. } => true,
+            Self::ProcessDeath | Self::SyncError { .. } | Self::DiskFull { .. } => true,
         };
         if machine_goes_on && disk.is_powered() {
             disk.restart();
@@ -80,4 +92,9 @@ impl Fault {
 /// How much of what was not synced survives this time.
 pub(super) fn survival(draw: &mut Draw) -> Survival {
     draw.pick(&Survival::ALL).copied().unwrap_or(Survival::Nothing)
+}
+
+/// Whether what was armed has happened: the power is off, or more syncs failed than `before`.
+pub(super) fn has_struck(disk: &Disk, before: u64) -> bool {
+    !disk.is_powered() || disk.counts().failed_syncs > before
 }

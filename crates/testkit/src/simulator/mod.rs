@@ -18,9 +18,9 @@ mod soak;
 mod worker;
 mod world;
 
-use crate::disk::{Honesty, VFS_NAME};
+use crate::disk::{self, Honesty, VFS_NAME};
 pub use check::{Rule, Violation};
-use journal::{Durability, Placement};
+use journal::{Durability, Placement, Rewrite};
 pub use scenario::Scenario;
 pub use soak::{CYCLES_PER_SEED, Failed, Kind, Soak, caught, soak};
 use std::collections::BTreeSet;
@@ -43,10 +43,9 @@ pub enum Control {
     SynchronousNormal,
     /// The disk says it flushed and did not.
     LyingDisk,
-    /// After a failed flush the process goes on without a restart of the machine. The cache then
-    /// shows frames of the log that are on no disk; what is appended behind them is lost with
-    /// them, unless the log is written anew before it is opened.
-    RestartAfterSyncError,
+    /// The log is taken as an earlier process left it. After a failed flush the cache shows frames
+    /// of it that are on no disk; what is appended behind them is lost with them.
+    LogAsFound,
 }
 
 impl Control {
@@ -56,7 +55,7 @@ impl Control {
         Self::NoFence,
         Self::SynchronousNormal,
         Self::LyingDisk,
-        Self::RestartAfterSyncError,
+        Self::LogAsFound,
     ];
 
     const fn name(self) -> &'static str {
@@ -66,7 +65,7 @@ impl Control {
             Self::NoFence => "no-fence",
             Self::SynchronousNormal => "synchronous-normal",
             Self::LyingDisk => "lying-disk",
-            Self::RestartAfterSyncError => "restart-after-sync-error",
+            Self::LogAsFound => "log-as-found",
         }
     }
 
@@ -102,7 +101,11 @@ fn placement(control: Control) -> Placement {
         Control::SynchronousNormal => Durability::Unflushed,
         _ => Durability::Full,
     };
-    Placement::Simulated { vfs: VFS_NAME.to_owned(), durability }
+    let rewrite: Rewrite = match control {
+        Control::LogAsFound => |_| Ok(()),
+        _ => disk::rewrite,
+    };
+    Placement::Simulated { vfs: VFS_NAME.to_owned(), durability, rewrite }
 }
 
 /// What one seed showed.

@@ -1,4 +1,5 @@
 //! Rule: the chain has no gap, links up, verifies, and still holds every acknowledged record.
+//! What the records mean is not looked at here; see `fold` for that.
 
 use super::super::{Control, JOURNAL, placement};
 use super::{Rule, Violation, broken};

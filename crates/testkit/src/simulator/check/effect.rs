@@ -1,4 +1,5 @@
 //! Rule: one piece of work has one effect, and none is missing where success was told.
+//! It believes the sink alone, which no crash of the server can reach.
 
 use super::super::promise::Promises;
 use super::super::sink::Sink;

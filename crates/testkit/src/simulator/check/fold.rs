@@ -1,4 +1,5 @@
 //! Rule: the records alone give the stored views, byte for byte.
+//! Whether the records themselves are whole is `chain`'s question.
 
 use super::{Rule, Violation, broken};
 use journal::{PAGE_RECORDS_MAX, Reader, Record, Scan};

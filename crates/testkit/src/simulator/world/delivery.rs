@@ -1,13 +1,11 @@
 //! What leaves the server and what comes back: promises, workers, the outside, the next wake.
+//! Whether a message still counts when it arrives is for the server's fences to decide.
 
 use super::super::check::Violation;
 use super::super::server::{Output, Server};
 use super::super::worker::Worker;
 use super::{Happening, PATIENCE_MICROS, Phase, World};
 use engine::run::{Fact, Fence, Micros, RunId};
-
-/// Shortest time from one wake of the server to the next, in microseconds.
-const WAKE_PACE_MICROS: i64 = 20_000;
 
 impl World<'_> {
     /// What left the server reaches the outside; from here on it is promised.
@@ -53,7 +51,7 @@ impl World<'_> {
     /// Puts the server's next deadline on the agenda.
     pub(super) fn arm(&mut self) {
         let Some(due) = self.server.as_ref().and_then(Server::next_deadline) else { return };
-        let due = due.0.saturating_sub(self.skew).max(self.agenda.now() + WAKE_PACE_MICROS);
+        let due = due.0.saturating_sub(self.skew).max(self.agenda.now());
         if self.armed.is_none_or(|armed| due < armed) {
             self.armed = Some(due);
             let delay = u64::try_from(due - self.agenda.now()).unwrap_or(0);

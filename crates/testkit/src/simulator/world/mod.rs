@@ -9,7 +9,7 @@ mod outage;
 mod rest;
 
 use super::agenda::Agenda;
-use super::check::Violation;
+use super::check::{Rule, Violation, broken};
 use super::fault::Fault;
 use super::promise::Promises;
 use super::scenario::Scenario;
@@ -167,6 +167,7 @@ impl<'a> World<'a> {
                 self.armed = None;
                 if let Some(server) = &mut self.server {
                     server.wake(now);
+                    at_rest(server, now)?;
                 }
             }
         }
@@ -224,5 +225,15 @@ impl<'a> World<'a> {
 
     fn now(&self) -> Micros {
         Micros(self.agenda.now().saturating_add(self.skew))
+    }
+}
+
+/// A wake leaves nothing that is due already: a server that asked for it again would never rest.
+fn at_rest(server: &Server, now: Micros) -> Result<(), Violation> {
+    match server.next_deadline() {
+        Some(due) if due <= now => {
+            Err(broken(Rule::Liveness, format!("a wake at {now:?} left work of {due:?}")))
+        }
+        _ => Ok(()),
     }
 }

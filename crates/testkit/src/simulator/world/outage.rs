@@ -1,12 +1,12 @@
 //! The end of a server and the start of the next.
 //!
 //! Some workers outlive their server, and the wall clock may jump in between. Starting may itself
-//! be struck by power cuts; whoever gets through is judged before it goes on.
+//! be struck by power cuts and failed syncs; whoever gets through is judged before it goes on.
 
 use super::super::check::{Rule, Violation, broken, judge};
-use super::super::fault::{Fault, survival};
+use super::super::fault::{Fault, has_struck};
 use super::super::server::{Halt, Output, Server, options};
-use super::{Happening, PATIENCE_MICROS, Phase, World};
+use super::{Happening, PATIENCE_MICROS, World};
 use journal::{OpenError, RebuildError};
 use runner::owner::Moment;
 use runner::projection::Fold;
@@ -20,7 +20,7 @@ const JUMP_MICROS: u64 = 3_600_000_000;
 impl World<'_> {
     /// The server's end, and what goes with it.
     pub(super) fn end(&mut self, fault: Fault) {
-        fault.settle(&self.disk, self.control, &mut self.draw);
+        fault.settle(&self.disk, &mut self.draw);
         // Only now, so that nothing the old process still does can reach the disk.
         self.server = None;
         self.cycles += 1;
@@ -32,27 +32,31 @@ impl World<'_> {
         }
     }
 
-    /// Starts a server, sometimes through power cuts in the middle of starting, and judges it.
+    /// Starts a server, sometimes through faults in the middle of starting, and judges it.
     pub(super) fn start(&mut self) -> Result<(), Violation> {
         let mut last = String::new();
         for _ in 0..STARTS_MAX {
-            if self.phase == Phase::Safety && self.draw.chance(15) {
-                self.disk.cut_power_after(self.draw.below(40));
+            let (fault, failed) =
+                (Fault::of_opening(&mut self.draw), self.disk.counts().failed_syncs);
+            if let Some(fault) = fault {
+                fault.arm(&self.disk);
             }
-            match self.rebuild().and_then(|()| self.open()) {
-                Ok((server, outputs)) => {
+            match (self.rebuild().and_then(|()| self.open()), fault) {
+                (Ok((server, outputs)), _) => {
                     self.disk.heal();
                     self.server = Some(server);
                     return self.started(outputs);
                 }
-                Err(Halt::Broken(violation)) => return Err(violation),
-                Err(Halt::Storage(error)) if self.disk.is_powered() => {
+                (Err(Halt::Broken(violation)), _) => return Err(violation),
+                (Err(Halt::Storage(error)), Some(fault)) if has_struck(&self.disk, failed) => {
+                    last = error;
+                    fault.settle(&self.disk, &mut self.draw);
+                    self.cycles += 1;
+                }
+                (Err(Halt::Storage(error)), _) => {
                     return Err(broken(Rule::Progress, format!("cannot start: {error}")));
                 }
-                Err(Halt::Storage(error)) => last = error,
             }
-            self.disk.crash(survival(&mut self.draw));
-            self.cycles += 1;
         }
         Err(broken(Rule::Progress, format!("never started: {last}")))
     }
