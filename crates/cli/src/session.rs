@@ -7,7 +7,9 @@ use std::sync::mpsc::Sender;
 use runner::gate::Principal;
 use runner::history::{History, HistoryError};
 use runner::policy::{self, InForce, PolicyError};
-use runner::{Adopt, Doing, Event, Layout, Node, OpenError, Options, RunId, StartError};
+use runner::{
+    Adopt, Doing, Event, Layout, Node, OpenError, Options, RunId, STATE_FOLDER, StartError,
+};
 
 use crate::arguments::Global;
 use crate::configuration::{Configuration, Sources};
@@ -40,13 +42,21 @@ pub(crate) fn layout(global: &Global, configuration: &Configuration) -> Result<L
     let layout = Layout::of(&global.project).map_err(|error| {
         Failure::of(Exit::NotFound, &error).fix("name the project folder with `--project DIR`")
     })?;
-    Ok(match configuration.get("state.folder") {
-        Some(folder) => {
-            let state = layout.project().join(folder);
-            layout.with_state(state)
-        }
-        None => layout,
-    })
+    let Some(folder) = configuration.get("state.folder") else { return Ok(layout) };
+    let state = layout.project().join(folder);
+    if shown_to_steps(&layout, &state) {
+        return Err(Failure::new(Exit::Usage, format!("`state.folder` cannot be `{folder}`"))
+            .because("it lies inside the project, where steps would see the journal")
+            .fix(format!("choose a folder outside the project, or below `{STATE_FOLDER}`")));
+    }
+    Ok(layout.with_state(state))
+}
+
+/// Whether a folder is a part of the project that sandboxes show: all but the usual state folder.
+fn shown_to_steps(layout: &Layout, folder: &Path) -> bool {
+    // A folder that is not there yet is no link to anywhere.
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    real.starts_with(layout.project()) && !real.starts_with(layout.project().join(STATE_FOLDER))
 }
 
 /// The file of the policy in force; `None` when there is none.
@@ -162,7 +172,13 @@ pub(crate) fn open_failure(error: &OpenError) -> Failure {
         _ => Exit::Failure,
     };
     let usual = "make room where the journal is, and check that its folder can be written and its disk works";
-    Failure::of(exit, error).fix(error.hint().unwrap_or(usual))
+    let fix = error.hint().unwrap_or(usual);
+    Failure::of(exit, error).fix(match error {
+        OpenError::Unwritable { .. } => {
+            format!("{fix}, or keep the state elsewhere with PALISADE_STATE__FOLDER")
+        }
+        _ => fix.to_owned(),
+    })
 }
 
 /// History that cannot be read.

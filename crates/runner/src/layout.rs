@@ -4,7 +4,7 @@
 //! the product spells these names. This file creates the folder and knows no contents.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Name of the state folder inside a project.
@@ -62,16 +62,16 @@ impl Layout {
         self
     }
 
-    /// Creates the state folder with mode 0700 if it is not there yet.
+    /// Creates the state folder, private to its owner (mode 0700), if it is not there yet; one that is keeps its mode.
     ///
     /// # Errors
     /// [`LayoutError::State`] when it cannot be created, for example in a read-only home.
     pub fn create(&self) -> Result<(), LayoutError> {
-        let made = match fs::create_dir_all(&self.state) {
-            Ok(()) => fs::set_permissions(&self.state, fs::Permissions::from_mode(0o700)),
-            Err(error) => Err(error),
-        };
-        made.map_err(|source| LayoutError::State { path: self.state.clone(), source })
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.state)
+            .map_err(|source| LayoutError::State { path: self.state.clone(), source })
     }
 
     /// The project folder, absolute and without symbolic links.

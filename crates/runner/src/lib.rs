@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod bench;
+mod cause;
 mod clock;
 pub mod control;
 pub mod doctor;

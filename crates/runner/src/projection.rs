@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::run::{Event, Fact, State};
+use engine::run::{Event, Fact, RunState, State};
 use journal::{Change, Record};
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,13 @@ pub fn after(state: &State, event: &Event) -> Vec<Change> {
             changes.push(Change { view: OPEN_RUN, key: key(), value: None })
         }
         Fact::RunStarted | Fact::RunRecovered { .. } | Fact::RunCancelRequested { .. } => {}
+        // Whether a run waits follows from its steps: these are the events by which it begins or ceases to.
+        Fact::StepOutcomeUnknown { .. }
+        | Fact::StepResolved { .. }
+        | Fact::StepRetryScheduled { .. }
+        | Fact::StepRequeued { .. } => {}
+        Fact::StepStarted { attempt, .. } if *attempt > 1 => {}
+        Fact::StepFinished { .. } if run.state() == RunState::Waiting => {}
         // Steps are read from the run's own records; the summary tells of the run only when it changes as a whole.
         _ => return changes,
     }

@@ -26,15 +26,16 @@ fn wall_time_ends_everything() {
     // A daemon that forked twice, left the session and ignores every signal it can.
     let script = format!(
         "trap '' TERM HUP INT; (setsid sh -c 'trap \"\" TERM HUP; : {marker}; sleep 1000' \
-         >/dev/null 2>&1 &) ; sleep 1000"
+         >/dev/null 2>&1 &) ; echo ready; sleep 1000"
     );
     let mut spec = project.sh(&script);
-    spec.limits.wall = Duration::from_millis(400);
+    spec.limits.wall = Duration::from_secs(1);
+    let mut before = Vec::new();
     let child = sandbox::launch(&spec).unwrap();
-    assert!(!processes_with(&marker).is_empty(), "control: they are there before");
-    let outcome = child.wait(&mut |_, _| {});
+    let outcome = child.wait(&mut |_, _| before = processes_with(&marker));
+    assert!(!before.is_empty(), "control: they are there before");
     assert_eq!(outcome.end, End::TimedOut);
-    assert!(outcome.usage.wall >= Duration::from_millis(400));
+    assert!(outcome.usage.wall >= Duration::from_secs(1));
     assert_eq!(processes_with(&marker), Vec::<i32>::new());
     assert_eq!(outcome.blocked, None);
 }

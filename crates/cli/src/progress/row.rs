@@ -17,6 +17,8 @@ pub(super) struct Row {
     depth: usize,
     /// The steps it needs that have not ended.
     needs: Vec<String>,
+    /// Whether it comes after every other step.
+    finally: bool,
     pub(super) standing: Standing,
     /// The word and reason of the last event.
     text: String,
@@ -39,6 +41,7 @@ impl Row {
             name: step.name.clone(),
             depth: step.depth,
             needs: step.needs.clone(),
+            finally: step.finally,
             standing: Standing::Waits,
             text: String::new(),
             time: Time::None,
@@ -104,7 +107,7 @@ impl Row {
             return self.text.clone();
         }
         if self.needs.is_empty() {
-            return "ready".to_owned();
+            return if self.finally { "after the others" } else { "ready" }.to_owned();
         }
         format!("needs {}", self.needs.join(", "))
     }

@@ -331,7 +331,8 @@ fn a_full_disk_stops_a_run_and_loses_nothing() {
 fn a_file_is_no_state_folder() {
     let project = Project::new();
     project.file("good.yaml", workflow(GOOD));
-    let file = project.file("file", "");
+    let file = project.outside().join("file");
+    fs::write(&file, "").unwrap();
     let ran = run(project.command(&["run", "good.yaml"]).env("PALISADE_STATE__FOLDER", &file));
     ran.exits(1).says("cannot be created", "", "PALISADE_STATE__FOLDER");
     assert!(fs::read(&file).unwrap().is_empty());

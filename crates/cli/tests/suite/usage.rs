@@ -196,10 +196,15 @@ fn settings_say_where_they_come_from_and_a_project_loosens_nothing() {
         assert!(ran.stderr.contains(what) && ran.stderr.contains("palisade.yaml"), "{ran:?}");
         ran.says("", "", "palisade help config");
     }
-    project.file("palisade.yaml", "state: { folder: kept/here }\n");
     project.file("good.yaml", workflow("  - { name: a, run: [\"true\"] }\n"));
+    for shown in ["kept/here", "."] {
+        project.file("palisade.yaml", format!("state: {{ folder: {shown} }}\n"));
+        let ran = project.palisade(&["run", "good.yaml"]).exits(2);
+        ran.says("`state.folder` cannot be", "steps would see the journal", "below `.palisade`");
+    }
+    project.file("palisade.yaml", "state: { folder: .palisade/kept }\n");
     project.palisade(&["run", "good.yaml"]).exits(0);
-    assert!(project.path().join("kept/here/palisade.db").exists());
+    assert!(project.path().join(".palisade/kept/palisade.db").exists());
 }
 
 #[test]

@@ -92,8 +92,9 @@ impl Reader {
         let refused = |error| unreadable(classify(&path, error));
         let connection = placement.connect(&path, reading_flags()).map_err(refused)?;
         configure_reader(&connection, placement).map_err(refused)?;
+        // An empty database is one whose owner has not finished making it: there is nothing to read yet.
         if identify(&connection, &path).map_err(unreadable)? == 0 {
-            return Err(OpenError::NotAPalisadeDatabase { path });
+            return Err(OpenError::Missing { path });
         }
         let artifacts = placement.artifacts(&path);
         Ok(Self { connection, path, artifacts, numbers: RefCell::default() })

@@ -56,11 +56,9 @@ fn completion(real: &Real, program: &Program, outcome: Outcome) -> Completion {
         }
     }
     if let (Some(first), None) = (outcome.skipped.first(), &result.message) {
-        let count = outcome.skipped.len();
-        result.message = Some(
-            format!("{count} artifacts not kept, `{}` among them: {:?}", first.path, first.reason)
-                .into(),
-        );
+        let (count, why) = (outcome.skipped.len(), report::not_kept(first.reason));
+        let line = format!("{count} artifacts not kept, `{}` among them: {why}", first.path);
+        result.message = Some(line.into());
     }
     match collect(&program.outputs, written(&outcome.stdout), written(&outcome.stderr)) {
         Ok(outputs) => result.outputs = outputs,

@@ -2,11 +2,12 @@
 //! Which of these ends is worth another attempt is the engine's to know, from the failure's class.
 
 use engine::run::{Completion, Ended, Failure, Guard, StoppedBy};
-use sandbox::{Blocked, End, LaunchError};
+use sandbox::{Blocked, End, LaunchError, SkipReason};
 use serde_json::{Map, Value};
 
 use super::fast::{FastError, OpenError};
 use super::{Job, Report};
+use crate::cause;
 
 /// A report for `job` that says nothing came of it; the frame every report is built in.
 pub(super) fn lost(job: &Job) -> Report {
@@ -57,13 +58,20 @@ pub(super) fn not_launched(error: &LaunchError) -> Completion {
     let missing =
         matches!(error, LaunchError::ProgramMissing { .. } | LaunchError::ProgramRefused { .. });
     let failure = if missing { Failure::NotFound } else { Failure::Sandbox };
-    let mut message = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        message = format!("{message}: {inner}");
-        cause = inner.source();
+    Completion { retryable: false, ..Completion::failed(failure, cause::line(error)) }
+}
+
+/// Why a file that matched was not kept, in words.
+pub(super) fn not_kept(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::SymbolicLink => "it is a symbolic link",
+        SkipReason::NotAFile => "it is not a file",
+        SkipReason::OddName => "its name is not plain text",
+        SkipReason::Unreadable => "it cannot be read",
+        SkipReason::TooMany => "there are more artifacts than allowed",
+        SkipReason::TooLarge => "the artifacts are larger than allowed",
+        SkipReason::TooDeep => "it lies too deep",
     }
-    Completion { retryable: false, ..Completion::failed(failure, message) }
 }
 
 /// How a program in a sandbox ended, as outcome, failure class, guard and line.

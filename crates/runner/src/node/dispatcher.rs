@@ -12,9 +12,9 @@ use std::time::Duration;
 use engine::run::{Event, RunId};
 use journal::{CommitError, Committed, Journal, Lane, LogId};
 
-use crate::clock;
 use crate::executor::{Executor, Job, Report};
 use crate::owner::{Answer, Asking, Effect, Moment, Owner, Refusing, Turn};
+use crate::{cause, clock};
 
 /// Most messages handled in one turn.
 const TURN_MESSAGES: usize = 512;
@@ -209,7 +209,7 @@ impl Dispatcher {
 
 /// Tells everybody who waited for an operation that it did not become durable.
 fn fail(settled: Vec<Pending>, error: &CommitError) -> String {
-    let text = error.to_string();
+    let text = cause::line(error);
     for (reply, _) in settled.into_iter().flat_map(|pending| pending.answers) {
         drop(reply.send(Err(Unanswered::Journal(text.clone()))));
     }
