@@ -15,15 +15,25 @@ mod support;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use sandbox::{Child, End, launch};
+use sandbox::{Access, Child, End, Mount, launch};
 use support::{Project, marker, processes_with, run};
 
 /// Set in the run of this binary that plays a supervisor to be killed.
 const VICTIM: &str = "PALISADE_TEST_VICTIM";
 
+/// A program that is known to run: it has opened a FIFO that only it opens for writing.
 fn sleeper(project: &Project, marker: &str) -> Child {
-    launch(&project.sh(&format!(": {marker}; sleep 1000; :"))).unwrap()
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().canonicalize().unwrap();
+    mkfifoat(CWD, source.join("up"), Mode::RWXU).unwrap();
+    let mut spec = project.sh(&format!(": {marker}; echo > /up/up; sleep 1000; :"));
+    let target = "/up".into();
+    spec.mounts.push(Mount { source: source.clone(), target, access: Access::Write });
+    let child = launch(&spec).unwrap();
+    std::fs::read(source.join("up")).unwrap();
+    child
 }
 
 #[test]
