@@ -13,7 +13,7 @@ use engine::run::{Event, RunId};
 use journal::{CommitError, Committed, Journal, Lane, LogId};
 
 use crate::executor::{Executor, Job, Report};
-use crate::owner::{Answer, Asking, Effect, Moment, Owner, Refusing, Turn};
+use crate::owner::{self, Answer, Asking, Effect, Moment, Owner, Refusing, Turn};
 use crate::{cause, clock};
 
 /// Most messages handled in one turn.
@@ -151,9 +151,10 @@ impl Dispatcher {
         let (operation, effects) = turn.split(&self.log);
         let pending = Pending { effects, answers };
         let Some(operation) = operation else {
-            match self.in_flight.back_mut() {
-                Some(last) => last.push(pending),
-                None => self.release(pending),
+            if let Some(last) = self.in_flight.back_mut() {
+                last.push(pending);
+            } else {
+                self.release(pending);
             }
             return;
         };
@@ -180,7 +181,7 @@ impl Dispatcher {
     }
 
     /// Carries out what waited for a commit.
-    fn release(&self, pending: Pending) {
+    fn release(&mut self, pending: Pending) {
         for (reply, answer) in pending.answers {
             drop(reply.send(Ok(answer)));
         }
@@ -198,12 +199,12 @@ impl Dispatcher {
         }
     }
 
-    fn tell(&self, event: &Event) {
-        for (run, watcher) in &self.watchers {
-            if *run == event.run {
-                drop(watcher.send(event.clone()));
-            }
-        }
+    /// Passes an event on; whoever went away, or watched a run that ended with it, is let go of.
+    fn tell(&mut self, event: &Event) {
+        let goes_on = !owner::ends_run(event);
+        self.watchers.retain(|(run, watcher)| {
+            *run != event.run || (watcher.send(event.clone()).is_ok() && goes_on)
+        });
     }
 }
 
