@@ -163,7 +163,7 @@ pub struct ArtifactRef {
     pub media_type: Option<Box<str>>,
 }
 
-/// What a program wrote to one of its outputs, kept in the artifact store.
+/// What a program wrote to one of its outputs; the bytes themselves are the run's log records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamRef {
     /// SHA-256 of what was kept.

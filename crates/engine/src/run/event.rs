@@ -42,7 +42,7 @@ pub struct Submission {
     pub workflow: Digest,
     /// Name of the workflow.
     pub name: Arc<str>,
-    /// The document's text in the artifact store.
+    /// Identity of the document's text, as the runner recorded it.
     pub source: Digest,
     /// Checked inputs, defaults filled in.
     #[serde(default, skip_serializing_if = "Value::is_null")]

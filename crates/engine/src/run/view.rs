@@ -24,7 +24,7 @@ pub struct RunSummary {
     pub workflow: Arc<str>,
     /// Identity of the workflow document.
     pub digest: Digest,
-    /// Its text in the artifact store.
+    /// Identity of its text, as the runner recorded it.
     pub source: Digest,
     /// In one word.
     pub state: RunState,

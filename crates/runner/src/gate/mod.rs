@@ -22,7 +22,7 @@ use crate::tool;
 
 pub use path::PathError;
 pub use payload::PayloadError;
-pub use principal::{Kind, Principal};
+pub use principal::Principal;
 
 /// A call as its door understood it, before any check.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,23 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of a principal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A person's account on this machine.
-    User,
-    /// An agent acting for somebody.
-    Agent,
-}
-
 /// Who acts, as the policy sees it and the journal records it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// Unique name, for example `user:alice`.
     pub id: String,
-    /// What kind of actor this is.
-    pub kind: Kind,
     /// Roles granted by registration; never taken from the caller.
     pub roles: Vec<String>,
     /// Capability tags granted by registration; never taken from the caller.
@@ -40,12 +28,7 @@ impl Principal {
     /// The principal of a recorded run, with what is registered for it now.
     #[must_use]
     pub fn recorded(id: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            kind: Kind::User,
-            roles: vec!["operator".to_owned()],
-            tags: Vec::new(),
-        }
+        Self { id: id.to_owned(), roles: vec!["operator".to_owned()], tags: Vec::new() }
     }
 
     /// The user of this process.

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use engine::run::{Event, RunId};
 use engine::workflow::Workflow;
-use journal::{ArtifactStore, Journal, Reader, Stats};
+use journal::{Journal, Reader, Stats};
 use serde_json::Value;
 
 use crate::clock;
@@ -32,7 +32,6 @@ pub use start::{Adopt, Options, StartError};
 pub struct Node {
     layout: Layout,
     journal: Arc<Journal>,
-    artifacts: ArtifactStore,
     outbox: Sender<Message>,
     dispatcher: Option<JoinHandle<Result<(), String>>>,
     principal: Principal,
@@ -121,12 +120,6 @@ impl Node {
     #[must_use]
     pub fn journal_stats(&self) -> Stats {
         self.journal.stats()
-    }
-
-    /// Where artifacts are kept.
-    #[must_use]
-    pub fn artifacts(&self) -> &ArtifactStore {
-        &self.artifacts
     }
 
     /// Ends in good order: what is in memory is made durable, the journal is closed.

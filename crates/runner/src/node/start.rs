@@ -116,11 +116,7 @@ impl Node {
             Doing::Nothing => Executor::Nothing,
             Doing::Really => {
                 let project = layout.project().to_path_buf();
-                Executor::Real(Arc::new(Real::new(
-                    project,
-                    Arc::clone(&journal),
-                    artifacts.clone(),
-                )))
+                Executor::Real(Arc::new(Real::new(project, Arc::clone(&journal), artifacts)))
             }
         };
         // Without a bound of its own, because the journal's writer must never block on it. It stays short all the
@@ -141,15 +137,7 @@ impl Node {
             .spawn(move || dispatcher.run(first))
             .map_err(|error| system(error.to_string()))?;
         let control = listen(&layout, &outbox)?;
-        Ok(Self {
-            layout,
-            journal,
-            artifacts,
-            outbox,
-            dispatcher: Some(thread),
-            principal,
-            control,
-        })
+        Ok(Self { layout, journal, outbox, dispatcher: Some(thread), principal, control })
     }
 }
 

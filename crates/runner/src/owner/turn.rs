@@ -55,18 +55,6 @@ impl Turn {
         mixed ^ (mixed >> 31)
     }
 
-    /// Whether nothing happened.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.drafts.is_empty() && self.effects.is_empty()
-    }
-
-    /// Number of records it holds.
-    #[must_use]
-    pub fn records(&self) -> usize {
-        self.drafts.len()
-    }
-
     /// The operation to commit, where there is anything to record, and what may be done after.
     #[must_use]
     pub fn split(self, log: &LogId) -> (Option<Operation>, Vec<Effect>) {
