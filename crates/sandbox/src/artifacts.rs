@@ -116,7 +116,7 @@ pub enum ChangeKind {
 pub(crate) struct Upper {
     pub(crate) fd: Arc<OwnedFd>,
     /// The project, to tell changes from additions.
-    pub(crate) lower: OwnedFd,
+    pub(crate) lower: Arc<OwnedFd>,
 }
 
 /// What was found.
@@ -159,7 +159,7 @@ impl Upper {
     fn is_in_project(&self, path: &Path) -> bool {
         // With O_NOFOLLOW a link in the last place is found, not followed.
         let how = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        openat2(&self.lower, path, how, Mode::empty(), BENEATH).is_ok()
+        openat2(&*self.lower, path, how, Mode::empty(), BENEATH).is_ok()
     }
 }
 

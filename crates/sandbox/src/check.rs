@@ -14,7 +14,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use crate::spec::{HOME, Mount, Spec, WORKSPACE};
+use crate::spec::{HOME, Mount, Network, Spec, WORKSPACE};
 
 /// Bytes of standard input; they are held in memory for the length of the run.
 pub const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -98,6 +98,9 @@ pub enum SpecError {
         /// The limit, in entries or bytes.
         limit: usize,
     },
+    /// A network this launcher does not build.
+    #[error("a sandbox with this network cannot be built")]
+    Network,
     /// Zero means "unlimited" to the kernel, so it is never passed on.
     #[error("the limit of {what} is zero")]
     ZeroLimit {
@@ -129,6 +132,9 @@ pub(crate) enum Kind {
 pub(crate) fn check(spec: &Spec) -> Result<Checked, SpecError> {
     check_strings(spec)?;
     check_amounts(spec)?;
+    if spec.network != Network::None || !spec.handed.is_empty() {
+        return Err(SpecError::Network);
+    }
     absolute("working directory", &spec.cwd)?;
     let (lower, lower_fd) = open_lower(&spec.workspace.lower)?;
     let hidden = check_hidden(&spec.workspace.hidden, &lower_fd)?;

@@ -61,6 +61,12 @@ impl Child {
         Canceller { shared: Arc::clone(&self.running.shared) }
     }
 
+    /// With [`Network::Proxy`](crate::Network), once: the socket that listens inside, for the egress
+    /// proxy to answer. Connections made before somebody answers wait in its queue.
+    pub fn take_listener(&mut self) -> Option<OwnedFd> {
+        None
+    }
+
     /// What is in force.
     #[must_use]
     pub fn receipt(&self) -> &Receipt {

@@ -163,7 +163,7 @@ pub fn launch_on(host: &Host, spec: &Spec) -> Result<Child, LaunchError> {
         running.kill_and_reap();
         return Err(LaunchError::Unproved { check: "its namespaces are its own" });
     }
-    let upper = Upper { fd: Arc::new(ready.upper), lower: checked.lower_fd };
+    let upper = Upper { fd: Arc::new(ready.upper), lower: Arc::new(checked.lower_fd) };
     Ok(Child::new(running, upper, checked.artifacts, spec.limits, receipt))
 }
 

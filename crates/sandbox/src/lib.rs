@@ -41,9 +41,11 @@ pub use inside::proof::Check;
 pub use launch::{LaunchError, SET_UP_MAX, launch, launch_on};
 pub use layer::Layer;
 pub use limits::{LimitError, LimitInForce, Mechanism};
-pub use outcome::{Captured, End, Outcome, Usage};
+pub use outcome::{Captured, End, Layers, Outcome, Usage};
 pub use probe::{LayerStatus, Probe, probe};
 pub use profile::Profile;
 pub use receipt::Receipt;
 pub use refusal::Refusal;
-pub use spec::{Access, HOME, Limits, Mount, PATH, Spec, WORKSPACE, Workspace};
+pub use spec::{
+    Access, HANDED_MAX, HOME, Limits, Mount, Network, PATH, Spec, WORKSPACE, Workspace,
+};

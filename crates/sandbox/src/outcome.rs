@@ -3,6 +3,8 @@
 //! The ending is judged by one pure function from what was seen; nothing here looks at the
 //! system. Why a program failed *inside* is a different question, answered in `blocked`.
 
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -29,12 +31,25 @@ pub struct Outcome {
     /// What the program changed in the workspace, at most
     /// [`CHANGES_MAX`](crate::artifacts::CHANGES_MAX) entries, sorted by path.
     pub changes: Vec<Change>,
+    /// The writable layer over the project, and the project, for whoever wants to see all changes;
+    /// dropping it frees the memory.
+    pub layers: Layers,
     /// What it used.
     pub usage: Usage,
     /// What was in force.
     pub receipt: Receipt,
     /// Which layer stopped it, if it failed and one can be named.
     pub blocked: Option<Blocked>,
+}
+
+/// A workspace after the end, as two open folders. The upper layer's content is hostile.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    /// What was written, in the form of an overlay's upper layer with `user.overlay.*` attributes:
+    /// deleted entries are character devices 0:0, replaced folders are opaque.
+    pub upper: Arc<OwnedFd>,
+    /// The project folder that lies below.
+    pub lower: Arc<OwnedFd>,
 }
 
 /// How a sandbox ended. `Exited(0)` is the only success.

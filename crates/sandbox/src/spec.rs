@@ -4,7 +4,9 @@
 //! started, `plan` turns the rest into prepared system calls.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::profile::Profile;
@@ -34,6 +36,10 @@ pub struct Spec {
     pub workspace: Workspace,
     /// Further parts of the host to show inside.
     pub mounts: Vec<Mount>,
+    /// What the program can reach over the network.
+    pub network: Network,
+    /// Descriptors the program starts with as 3, 4, and so on; at most [`HANDED_MAX`].
+    pub handed: Vec<Arc<OwnedFd>>,
     /// Bounds on everything the program can use up.
     pub limits: Limits,
     /// Globs relative to the workspace (`notes/*.md`, `target/**`): which of the files that the
@@ -56,10 +62,28 @@ impl Spec {
             profile: Profile::Standard,
             workspace: Workspace { lower: project.into(), hidden: Vec::new(), files: Vec::new() },
             mounts: Vec::new(),
+            network: Network::None,
+            handed: Vec::new(),
             limits: Limits::default(),
             artifacts: Vec::new(),
         }
     }
+}
+
+/// Descriptors handed to one program.
+pub const HANDED_MAX: usize = 8;
+
+/// What a program can reach over the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Nothing: a network of its own without any interface that is up.
+    None,
+    /// A network of its own with a loopback interface, and on it the listening socket of the
+    /// egress proxy, which somebody outside answers ([`Child::take_listener`](crate::Child)).
+    Proxy,
+    /// The network of the host; for the egress proxy's own process only.
+    Host,
 }
 
 /// The project as the program sees it under [`WORKSPACE`]: readable, and writable in memory only.

@@ -13,7 +13,7 @@ use crate::blocked;
 use crate::capture::{Capture, Stream};
 use crate::child::{Child, DEATH_MAX, Running};
 use crate::inside::report::{Message, SIZE};
-use crate::outcome::{End, Outcome, Seen, Stop, Usage, judge};
+use crate::outcome::{End, Layers, Outcome, Seen, Stop, Usage, judge};
 use crate::sys::wait::Status;
 
 /// Bytes taken from a stream at a time.
@@ -51,6 +51,7 @@ pub(crate) fn wait(child: Child, on_output: &mut dyn FnMut(Stream, &[u8])) -> Ou
         artifacts: found.artifacts,
         skipped: found.skipped,
         changes: found.changes,
+        layers: Layers { upper: upper.fd, lower: upper.lower },
         usage: Usage {
             wall,
             cpu_user: resources.user,

@@ -9,7 +9,7 @@ use crate::graph::{Package, Use};
 const EDGES: &[(&str, &[&str])] = &[
     ("cli", &["server", "client", "runner"]),
     ("server", &["client", "runner", "engine"]),
-    ("runner", &["engine", "journal", "sandbox", "plugins", "agent"]),
+    ("runner", &["engine", "journal", "sandbox", "egress", "workspace", "plugins", "agent"]),
     ("engine", &["policy"]),
 ];
 

@@ -69,6 +69,8 @@ pub(super) fn program(
             files: call.files.into_iter().map(|(path, text)| (PathBuf::from(path), text)).collect(),
         },
         mounts,
+        network: sandbox::Network::None,
+        handed: Vec::new(),
         limits: limits(step, admitted),
         artifacts: step.artifacts.clone(),
     };
