@@ -21,7 +21,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   ci                 format, clippy, tidy, licences, documentation, tests: what a change must pass
   test               set up and run every test, as this user and, as root, also as an ordinary one
   tidy               the rules of the code base, nothing else
-  soak [--cycles N]  the long crash campaign of the simulator, in a release build
+  soak               sandboxes in a row that leave nothing, and the simulator's long crash campaign,
+                     in a release build; `--sandboxes N` or `--cycles N` for one of them
 ";
 
 fn main() -> ExitCode {

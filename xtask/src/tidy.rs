@@ -20,6 +20,7 @@ mod promises;
 mod purity;
 mod reference;
 mod unsafety;
+mod weakening;
 
 use crate::graph;
 use crate::stage::Failure;
@@ -57,6 +58,7 @@ const RULES: &[(&str, Rule)] = &[
     ("leftovers", leftovers::check),
     ("allowances", allowances::check),
     ("unsafety", unsafety::check),
+    ("weakening", weakening::check),
     ("purity", purity::check),
     ("manifests", manifests::check),
     ("architecture", architecture::check),

@@ -1,5 +1,6 @@
-//! What a program left in the workspace: matching files, and a list of all changes.
+//! What a program left in the workspace: the files that match, opened safely.
 //!
+//! All changes, and how they reach the project, are another crate's business.
 //! Only the overlay's upper layer is read, after everything inside is dead, through a descriptor
 //! that came from inside. Its content is hostile: every path is opened beneath that descriptor
 //! without following any link, and only regular files are ever opened for reading.
@@ -12,15 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use globset::GlobSet;
-use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fgetxattr, fstat, openat2};
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
 use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::check::show;
 use crate::spec::Limits;
 
-/// Entries in the list of changes; further ones are counted nowhere, the list just ends.
-pub const CHANGES_MAX: usize = 10_000;
 /// Entries in the list of what was skipped.
 pub const SKIPPED_MAX: usize = 1000;
 /// Folders within folders that are looked into.
@@ -90,32 +89,11 @@ pub enum SkipReason {
     TooDeep,
 }
 
-/// A difference between the workspace and the project.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// Relative to the workspace, escaped where it is not plain text.
-    pub path: String,
-    /// What happened to it.
-    pub kind: ChangeKind,
-}
-
-/// What happened to a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChangeKind {
-    /// Not in the project before.
-    Added,
-    /// In the project before, and written or replaced since.
-    Modified,
-    /// In the project before, and gone.
-    Deleted,
-}
-
 /// What is known of a workspace when everything inside is dead.
 #[derive(Debug)]
 pub(crate) struct Upper {
     pub(crate) fd: Arc<OwnedFd>,
-    /// The project, to tell changes from additions.
+    /// The project.
     pub(crate) lower: Arc<OwnedFd>,
 }
 
@@ -124,7 +102,6 @@ pub(crate) struct Upper {
 pub(crate) struct Gathered {
     pub(crate) artifacts: Vec<Artifact>,
     pub(crate) skipped: Vec<Skipped>,
-    pub(crate) changes: Vec<Change>,
 }
 
 impl Upper {
@@ -148,18 +125,11 @@ impl Upper {
         }
         let mut found = walk.found;
         found.artifacts.sort_by(|one, other| one.path.cmp(&other.path));
-        found.changes.sort_by(|one, other| one.path.cmp(&other.path));
         found
     }
 
     fn stat(&self, path: &Path) -> Result<Stat, Errno> {
         rustix::fs::statat(&*self.fd, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-    }
-
-    fn is_in_project(&self, path: &Path) -> bool {
-        // With O_NOFOLLOW a link in the last place is found, not followed.
-        let how = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        openat2(&*self.lower, path, how, Mode::empty(), BENEATH).is_ok()
     }
 }
 
@@ -188,17 +158,10 @@ impl Walk<'_> {
                 FileType::Directory if path.components().count() >= DEPTH_MAX => {
                     self.skip(&path, SkipReason::TooDeep);
                 }
-                FileType::Directory => {
-                    self.changed_folder(&path);
-                    within.push(path);
-                }
-                FileType::CharacterDevice if stat.st_rdev == 0 => {
-                    self.change(&path, ChangeKind::Deleted);
-                }
-                kind => {
-                    self.changed_file(&path);
-                    self.collect(&path, &stat, kind);
-                }
+                FileType::Directory => within.push(path),
+                // It stands for something that was deleted.
+                FileType::CharacterDevice if stat.st_rdev == 0 => {}
+                kind => self.collect(&path, &stat, kind),
             }
         }
         within
@@ -246,36 +209,6 @@ impl Walk<'_> {
                 self.bytes_left = self.bytes_left.saturating_sub(size);
                 self.found.artifacts.push(artifact);
             }
-        }
-    }
-
-    /// A folder in the upper layer is there because of what is in it, unless it is new or has
-    /// replaced the one below.
-    fn changed_folder(&mut self, path: &Path) {
-        if !self.upper.is_in_project(path) {
-            self.change(path, ChangeKind::Added);
-        } else if self.is_opaque(path) {
-            self.change(path, ChangeKind::Modified);
-        }
-    }
-
-    fn is_opaque(&self, path: &Path) -> bool {
-        let how = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut value = [0_u8; 4];
-        openat2(&*self.upper.fd, path, how, Mode::empty(), BENEATH).is_ok_and(|folder| {
-            fgetxattr(&folder, c"user.overlay.opaque", &mut value).is_ok_and(|len| len == 1)
-                && value.first() == Some(&b'y')
-        })
-    }
-
-    fn changed_file(&mut self, path: &Path) {
-        let known = self.upper.is_in_project(path);
-        self.change(path, if known { ChangeKind::Modified } else { ChangeKind::Added });
-    }
-
-    fn change(&mut self, path: &Path, kind: ChangeKind) {
-        if self.found.changes.len() < CHANGES_MAX {
-            self.found.changes.push(Change { path: show(path), kind });
         }
     }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::layer::Layer;
 use crate::outcome::End;
 use crate::receipt::{Receipt, View};
-use crate::spec::{Access, HOME, WORKSPACE};
+use crate::spec::{Access, HOME, Network, WORKSPACE};
 
 /// Bytes at the end of standard error that are looked at.
 pub const EVIDENCE_BYTES_MAX: usize = 8 * 1024;
@@ -51,6 +51,11 @@ pub fn decide(end: &End, receipt: &Receipt, stderr: &[u8]) -> Option<Blocked> {
             "the process limit of the sandbox was reached",
             "a process could not be started",
         ),
+        End::CpuExceeded => by_end(
+            Layer::CpuLimit,
+            "the processor time of the sandbox is limited",
+            "everything inside was killed when it was used up",
+        ),
         End::DiskFull => by_end(
             Layer::DiskLimit,
             "the writable file system of the sandbox is limited",
@@ -72,20 +77,21 @@ fn by_text(receipt: &Receipt, stderr: &[u8]) -> Option<Blocked> {
     let start = stderr.len().saturating_sub(EVIDENCE_BYTES_MAX);
     let text = String::from_utf8_lossy(stderr.get(start..).unwrap_or_default());
     text.lines().rev().find_map(|line| {
-        let (layer, explanation) = by_line(&receipt.view, line)?;
+        let (layer, explanation) = by_line(receipt, line)?;
         Some(Blocked { layer, explanation, evidence: shorten(line) })
     })
 }
 
 /// Words of a message, the layer they point at, and what it does. All words of an entry have to
 /// be in the line; the first entry that fits is taken.
-const MESSAGES: [(&[&str], Layer, &str); 24] = [
+const MESSAGES: [(&[&str], Layer, &str); 25] = [
     (&["network is unreachable"], Layer::NetworkNamespace, "there is no route to any network"),
     (&["could not resolve"], Layer::NetworkNamespace, NO_RESOLVER),
     (&["name resolution"], Layer::NetworkNamespace, NO_RESOLVER),
     (&["name or service not known"], Layer::NetworkNamespace, NO_RESOLVER),
     (&["unknown host"], Layer::NetworkNamespace, NO_RESOLVER),
-    (&["address family not supported"], Layer::Seccomp, "the profile allows no internet sockets"),
+    (&["address family not supported"], Layer::Seccomp, "the profile allows no such sockets"),
+    (&["protocol not supported"], Layer::Seccomp, "the profile allows only TCP and Unix sockets"),
     (&["bad system call"], Layer::Seccomp, "the system call is not on the profile's list"),
     (&["socket", "operation not permitted"], Layer::Seccomp, "the profile allows no such sockets"),
     (&["unshare", "operation not permitted"], Layer::Seccomp, "new namespaces are not allowed"),
@@ -106,13 +112,18 @@ const MESSAGES: [(&[&str], Layer, &str); 24] = [
     (&["too many open files"], Layer::FileLimit, "open files are limited"),
 ];
 const NO_RESOLVER: &str = "there is no network and no resolver";
+const PROXY_ONLY: &str =
+    "nothing leads out but the egress proxy named by `http_proxy`, which resolves names itself";
 const NO_PRIVILEGES: &str = "programs gain no privileges by being executed";
 
-fn by_line(view: &View, line: &str) -> Option<(Layer, String)> {
+fn by_line(receipt: &Receipt, line: &str) -> Option<(Layer, String)> {
+    let view = &receipt.view;
     let lower = line.to_lowercase();
     let known =
         MESSAGES.into_iter().find(|(words, _, _)| words.iter().all(|word| lower.contains(word)));
     if let Some((_, layer, explanation)) = known {
+        let only_the_proxy = layer == Layer::NetworkNamespace && receipt.network == Network::Proxy;
+        let explanation = if only_the_proxy { PROXY_ONLY } else { explanation };
         return Some((layer, explanation.to_owned()));
     }
     let read_only = lower.contains("read-only file system");

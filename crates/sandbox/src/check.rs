@@ -14,7 +14,8 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use crate::spec::{HOME, Mount, Network, Spec, WORKSPACE};
+use crate::profile::Profile;
+use crate::spec::{HANDED_MAX, HOME, Mount, Network, Spec, WORKSPACE};
 
 /// Bytes of standard input; they are held in memory for the length of the run.
 pub const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -98,9 +99,14 @@ pub enum SpecError {
         /// The limit, in entries or bytes.
         limit: usize,
     },
-    /// A network this launcher does not build.
-    #[error("a sandbox with this network cannot be built")]
-    Network,
+    /// A profile that has no use for the network asked for, or must not have it.
+    #[error("profile `{profile}` does not go with {}", of_network(*network))]
+    Network {
+        /// As given.
+        profile: Profile,
+        /// As given.
+        network: Network,
+    },
     /// Zero means "unlimited" to the kernel, so it is never passed on.
     #[error("the limit of {what} is zero")]
     ZeroLimit {
@@ -132,12 +138,14 @@ pub(crate) enum Kind {
 pub(crate) fn check(spec: &Spec) -> Result<Checked, SpecError> {
     check_strings(spec)?;
     check_amounts(spec)?;
-    if spec.network != Network::None || !spec.handed.is_empty() {
-        return Err(SpecError::Network);
-    }
+    check_network(spec)?;
     absolute("working directory", &spec.cwd)?;
     let (lower, lower_fd) = open_lower(&spec.workspace.lower)?;
-    let hidden = check_hidden(&spec.workspace.hidden, &lower_fd)?;
+    let hidden = match spec.profile {
+        // Nothing of the project is there.
+        Profile::Proxy => Vec::new(),
+        _ => check_hidden(&spec.workspace.hidden, &lower_fd)?,
+    };
     for (path, _) in &spec.workspace.files {
         relative("workspace file", path)?;
         if let Some(mask) = hidden.iter().find(|(mask, _)| path.starts_with(mask)) {
@@ -159,6 +167,35 @@ pub(crate) fn show(path: &Path) -> String {
     }
 }
 
+/// The profile has to have the sockets the network is reached with, and only the proxy's may be in
+/// the host's network.
+fn check_network(spec: &Spec) -> Result<(), SpecError> {
+    use Profile::{Proxy, Standard, StandardNet, Strict, StrictNet};
+    match (spec.network, spec.profile) {
+        (Network::None, Strict | Standard | StandardNet | StrictNet)
+        | (Network::Proxy, StandardNet | StrictNet)
+        | (Network::Host, Proxy) => Ok(()),
+        (network, profile) => Err(SpecError::Network { profile, network }),
+    }
+}
+
+fn of_network(network: Network) -> &'static str {
+    match network {
+        Network::None => "no network",
+        Network::Proxy => "the network of an egress proxy",
+        Network::Host => "the network of the host",
+    }
+}
+
+/// Which profile the network goes with.
+pub(crate) fn fix_of_network(network: Network) -> &'static str {
+    match network {
+        Network::None => "use another profile; `proxy` is for the egress proxy's own process",
+        Network::Proxy => "use profile `standard-net` or `strict-net`, or no network",
+        Network::Host => "only the egress proxy's own process may be in the host's network",
+    }
+}
+
 fn check_strings(spec: &Spec) -> Result<(), SpecError> {
     if spec.argv.first().is_none_or(|program| program.is_empty()) {
         return Err(SpecError::NoProgram);
@@ -173,6 +210,7 @@ fn check_amounts(spec: &Spec) -> Result<(), SpecError> {
         ("mounts", spec.mounts.len(), ENTRIES_MAX),
         ("hidden paths", spec.workspace.hidden.len(), ENTRIES_MAX),
         ("artifact patterns", spec.artifacts.len(), ENTRIES_MAX),
+        ("handed descriptors", spec.handed.len(), HANDED_MAX),
         ("workspace files", spec.workspace.files.len(), FILES_MAX),
         ("bytes of standard input", spec.stdin.len(), STDIN_BYTES_MAX),
     ];
@@ -186,7 +224,8 @@ fn check_amounts(spec: &Spec) -> Result<(), SpecError> {
         ("open files", limits.open_files.into()),
         ("workspace bytes", limits.workspace_bytes),
         ("workspace inodes", limits.workspace_inodes),
-        ("processor time", limits.cpu_thousandths.unwrap_or(1).into()),
+        ("processor share", limits.cpu_thousandths.unwrap_or(1).into()),
+        ("processor time", limits.cpu_time.map_or(1, |time| u64::from(!time.is_zero()))),
     ];
     match bounds.into_iter().find(|(_, bound)| *bound == 0) {
         Some((what, _)) => Err(SpecError::ZeroLimit { what }),

@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 use landlock::ABI;
 
 use crate::limits::Hierarchy;
-use crate::plan::visible;
+use crate::plan::{visible, visible_to_proxy};
+use crate::profile::Profile;
 use crate::sys::landlock::generation;
 
 /// What the launcher needs to know about the host.
@@ -17,8 +18,10 @@ use crate::sys::landlock::generation;
 pub struct Host {
     /// The Landlock generation that will be used; `None` where the kernel has none.
     pub landlock: Option<u32>,
-    /// The parts of the host every sandbox shows read-only.
+    /// The parts of the host every other sandbox shows read-only.
     pub(crate) shown: Vec<Shown>,
+    /// The parts of the host that the egress proxy's own process is shown instead.
+    pub(crate) shown_to_proxy: Vec<Shown>,
     /// Files of `/proc` that are covered.
     pub(crate) masked: Vec<String>,
     /// Where groups for limits can be made.
@@ -54,15 +57,24 @@ impl Host {
         Self {
             landlock: generation().and_then(|kernel| u32::try_from(ABI::from(kernel) as i32).ok()),
             shown: visible().filter_map(look).collect(),
+            shown_to_proxy: visible_to_proxy().filter_map(look).collect(),
             masked: MASKED
                 .iter()
-                .filter(|(path, _)| {
-                    rustix::process::geteuid().is_root() && Path::new(path).exists()
-                })
+                .filter(|(path, _)| is_readable_inside(Path::new(path)))
                 .map(|(path, _)| (*path).to_owned())
                 .collect(),
             cgroups: Hierarchy::discover(),
             namespaces: NAMESPACE_FILES.map(identity),
+        }
+    }
+
+    /// What of this host a program held by `profile` is shown.
+    pub(crate) fn shown(&self, profile: Profile) -> &[Shown] {
+        match profile {
+            Profile::Strict | Profile::StrictNet | Profile::Standard | Profile::StandardNet => {
+                &self.shown
+            }
+            Profile::Proxy => &self.shown_to_proxy,
         }
     }
 
@@ -76,8 +88,7 @@ impl Host {
 const NAMESPACE_FILES: [&str; crate::inside::report::NAMESPACES] =
     ["user", "mnt", "pid", "ipc", "uts", "net", "cgroup"];
 
-/// Files of `/proc` covered by an empty one, with the reason. They matter when the caller is
-/// root: then the program's user id owns them, although it has no capability.
+/// Files of `/proc` covered by an empty one where the program could read them, with the reason.
 const MASKED: [(&str, &str); 8] = [
     ("/proc/kcore", "memory of the kernel"),
     ("/proc/keys", "key names of the user"),
@@ -88,6 +99,16 @@ const MASKED: [(&str, &str); 8] = [
     ("/proc/timer_list", "addresses and activity of the host"),
     ("/proc/vmallocinfo", "addresses of the kernel"),
 ];
+
+/// When the caller is root, the program's user id owns these files, although it has no capability;
+/// some can be read by everybody.
+fn is_readable_inside(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    const BY_OTHERS: u32 = 0o004;
+    std::fs::metadata(path).is_ok_and(|found| {
+        rustix::process::geteuid().is_root() || found.permissions().mode() & BY_OTHERS != 0
+    })
+}
 
 fn look(path: &'static str) -> Option<Shown> {
     let found = std::fs::symlink_metadata(path).ok()?;

@@ -17,16 +17,20 @@ use rustix::io::Errno;
 use crate::artifacts::Upper;
 use crate::check::{Checked, SpecError, check, show};
 use crate::child::{Child, Running};
+use crate::container::ContainerError;
+use crate::driver::Gap;
 use crate::host::Host;
 use crate::inside::proof::Check;
 use crate::inside::report::{Fault, Message, NAMESPACES, SIZE, Stage};
-use crate::inside::{Wires, first};
+use crate::inside::{Room, Wires, first};
 use crate::layer::Layer;
-use crate::limits::{self, Bounds, Join, LimitError};
+use crate::limits::{self, Bounds, Join, LimitError, Watch};
 use crate::plan::{Plan, PlanError};
 use crate::refusal::{self, Refusal};
-use crate::spec::Spec;
+use crate::spec::{Network, Spec};
+use crate::surroundings::Surroundings;
 use crate::sys::clone::{self, Process};
+use crate::sys::letter::Letter;
 use crate::wires::{self, Ends};
 
 /// How long the set-up may take; it takes milliseconds, so this is a host in trouble.
@@ -83,6 +87,15 @@ pub enum LaunchError {
     /// Arguments and environment together are longer than the kernel takes.
     #[error("the arguments and the environment are too long")]
     ArgumentsTooLong,
+    /// The driver does not enforce something, and nobody allowed it to run without.
+    #[error("the driver does not enforce {}", gaps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Gaps {
+        /// What it does not enforce, each with the reason.
+        gaps: Vec<Gap>,
+    },
+    /// The container runtime or the image cannot be used.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
     /// The inside died or fell silent before the program was executed.
     #[error("the sandbox ended before the program was executed")]
     Lost,
@@ -94,10 +107,19 @@ impl LaunchError {
     pub fn fix(&self) -> Option<String> {
         match self {
             Self::Unsupported(refusal) => Some(refusal.fix.clone()),
-            Self::Limit(limit) => Some(refusal::fix_of_limit(limit.layer).to_owned()),
+            Self::Limit(limit) => Some(refusal::fix_of_limit(limit.layer, &Surroundings::gather())),
             Self::Spec(SpecError::SymbolicLink { .. }) => {
                 Some("name the path it leads to".to_owned())
             }
+            Self::Spec(SpecError::Network { network, .. }) => {
+                Some(crate::check::fix_of_network(*network).to_owned())
+            }
+            Self::Gaps { gaps } => {
+                let names = gaps.iter().map(|gap| format!("`{}`", gap.name));
+                let names = names.collect::<Vec<_>>().join(", ");
+                Some(format!("allow {names} by name, or use the local driver"))
+            }
+            Self::Container(error) => error.fix().map(str::to_owned),
             Self::ProgramMissing { .. } => {
                 Some("mount the folder that holds it, or give its path inside".to_owned())
             }
@@ -109,6 +131,9 @@ impl LaunchError {
 impl From<PlanError> for LaunchError {
     fn from(error: PlanError) -> Self {
         match error {
+            PlanError::OldLandlock { found, floor } => {
+                Self::Unsupported(refusal::landlock_below(found, floor))
+            }
             PlanError::NoLandlock => Self::Unsupported(refusal::landlock()),
             PlanError::Descriptor(source) => Self::Resources(source),
             other => Self::Resources(io::Error::other(other)),
@@ -127,25 +152,46 @@ pub fn launch(spec: &Spec) -> Result<Child, LaunchError> {
 
 /// As [`launch`], with the facts of the host given; tests use it to take a layer away.
 pub fn launch_on(host: &Host, spec: &Spec) -> Result<Child, LaunchError> {
+    begin(host, spec, None).map(|begun| begun.child)
+}
+
+/// A sandbox that was built, and what it was built from.
+pub(crate) struct Begun {
+    pub(crate) child: Child,
+    pub(crate) plan: Plan,
+    /// Of a slot: what is to be watched from the moment it has a program, and the list of its
+    /// shared memory.
+    pub(crate) watch: Option<(Watch, Option<OwnedFd>)>,
+}
+
+/// Builds a sandbox. With `stdin` it becomes a slot: everything is in force and proved, and it
+/// waits to be told its program; without, the program of the spec has been executed.
+pub(crate) fn begin(
+    host: &Host,
+    spec: &Spec,
+    stdin: Option<OwnedFd>,
+) -> Result<Begun, LaunchError> {
     if host.landlock.is_none() {
         return Err(refusal::landlock().into());
     }
     let checked = check(spec)?;
     let name = name();
-    let Bounds { mut group, rlimits, in_force } =
+    let Bounds { mut group, rlimits, in_force, watch } =
         limits::prepare(&host.cgroups, &spec.limits, &name)?;
-    let plan = Plan::new(host, spec, &checked, rlimits)?;
-    let (birth, groups) = match group.as_mut().and_then(limits::Group::take_join) {
-        Some(Join::AtBirth(folder)) => (Some(folder), Vec::new()),
-        Some(Join::ByItself(files)) => (None, files),
-        None => (None, Vec::new()),
-    };
-    let (ends, wires) = wires::connect(&plan, groups).map_err(LaunchError::Resources)?;
+    let mut plan = Plan::new(host, spec, &checked, rlimits)?;
+    plan.is_watched = !watch.is_empty();
+    #[cfg(weaken)]
+    crate::weaken::edit(&mut plan, spec).map_err(LaunchError::Resources)?;
+    let Join { at_birth: birth, by_itself } =
+        group.as_mut().map(limits::Group::take_join).unwrap_or_default();
+    let until = if stdin.is_some() { Until::Ready } else { Until::Executed };
+    let (ends, wires) =
+        wires::connect(&plan, by_itself, &spec.handed, stdin).map_err(LaunchError::Resources)?;
     let started = Instant::now();
-    let process = clone_first(birth.as_ref(), &plan, &wires)?;
+    let process = clone_first(birth.as_ref(), &plan, &wires, until)?;
     drop(wires);
     let mut running = Running::new(process, ends, group, started, &spec.limits);
-    let ready = listen(&running.ends, started).map_err(|failure| {
+    let ready = listen(&running.ends, started, until, spec.network).map_err(|failure| {
         running.kill_and_reap();
         failure.explain(&plan, spec)
     })?;
@@ -159,12 +205,45 @@ pub fn launch_on(host: &Host, spec: &Spec) -> Result<Child, LaunchError> {
         groups: running.group_folders(),
         namespaces: ready.namespaces,
     });
-    if host.namespaces.iter().zip(ready.namespaces).any(|(own, inner)| *own == inner) {
-        running.kill_and_reap();
-        return Err(LaunchError::Unproved { check: "its namespaces are its own" });
-    }
+    wall!(
+        Proof,
+        if !are_as_meant(&host.namespaces, &ready.namespaces, spec.network) {
+            running.kill_and_reap();
+            return Err(LaunchError::Unproved { check: "its namespaces are its own" });
+        }
+    );
     let upper = Upper { fd: Arc::new(ready.upper), lower: Arc::new(checked.lower_fd) };
-    Ok(Child::new(running, upper, checked.artifacts, spec.limits, receipt))
+    let segments = ready.segments;
+    let watch = match until {
+        Until::Ready => Some((watch, segments)),
+        Until::Executed => {
+            running.guard(watch, &upper.fd, segments).map_err(limits::unwatched)?;
+            None
+        }
+    };
+    let handed_out = (upper, ready.listener);
+    let child = Child::new(running, handed_out, checked.artifacts, spec.limits, receipt);
+    Ok(Begun { child, plan, watch })
+}
+
+/// Every namespace is the sandbox's own, and the network's is the host's exactly where it should be.
+fn are_as_meant(host: &[u64; NAMESPACES], inside: &[u64; NAMESPACES], network: Network) -> bool {
+    const NETWORK: usize = 5;
+    let pairs = host.iter().zip(inside).enumerate();
+    pairs
+        .map(|(place, (host, inside))| {
+            (place == NETWORK && network == Network::Host, host == inside)
+        })
+        .all(|(meant, same)| meant == same)
+}
+
+/// How far a sandbox is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Everything is in force and proved.
+    Ready,
+    /// And the program has been executed.
+    Executed,
 }
 
 /// What a receipt is written from.
@@ -179,42 +258,50 @@ pub(crate) struct Facts<'a> {
     pub(crate) namespaces: [u64; NAMESPACES],
 }
 
-/// Unique on this host while this process lives.
+/// Unique on this host, and names the supervisor it dies with.
 fn name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{}-{}", limits::Epoch::own(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn clone_first(
-    birth: Option<&OwnedFd>,
+    group: Option<&OwnedFd>,
     plan: &Plan,
     wires: &Wires,
+    until: Until,
 ) -> Result<Process, LaunchError> {
-    let stack = RefCell::new(clone::Stack::new());
-    clone::namespaced(birth.map(AsFd::as_fd), &|| first(plan, wires, &stack))
+    let letter = (until == Until::Ready).then(Letter::new);
+    let room = RefCell::new(Room { stack: clone::Stack::new(), letter });
+    let network = match plan.network {
+        Network::None | Network::Proxy => clone::Birth::OwnNetwork,
+        Network::Host => clone::Birth::SameNetwork,
+    };
+    clone::namespaced(network, group.map(AsFd::as_fd), &|| first(plan, wires, &room))
         .map_err(|errno| refusal::user_namespace(errno).into())
 }
 
 struct Ready {
     upper: OwnedFd,
+    listener: Option<OwnedFd>,
+    segments: Option<OwnedFd>,
     namespaces: [u64; NAMESPACES],
 }
 
 /// Why the inside did not get as far as the program.
-enum Failure {
+pub(crate) enum Failure {
     Fault(Fault),
     Silence,
 }
 
 impl Failure {
-    fn explain(self, plan: &Plan, spec: &Spec) -> LaunchError {
+    pub(crate) fn explain(self, plan: &Plan, spec: &Spec) -> LaunchError {
         let Self::Fault(fault) = self else { return LaunchError::Lost };
         let program = spec.argv.first().map(|name| show(name.as_ref())).unwrap_or_default();
         let source = io::Error::from(fault.errno);
         match (fault.stage, fault.errno) {
             (Stage::Proof, _) => LaunchError::Unproved { check: Check::named(fault.index) },
             (Stage::Exec, Errno::NOENT | Errno::NOTDIR) => {
-                let tried = plan.program.candidates.iter();
+                let tried = plan.program.text.candidates.iter();
                 let searched = tried.map(|path| path.to_string_lossy().into_owned()).collect();
                 LaunchError::ProgramMissing { program, searched }
             }
@@ -230,31 +317,43 @@ impl Failure {
     }
 }
 
-/// Collects messages until the inside's end is closed, which is what `execve` does.
-fn listen(ends: &Ends, started: Instant) -> Result<Ready, Failure> {
-    let (mut upper, mut namespaces) = (None, None);
+/// Collects messages until everything is in force, or until the inside's end is closed, which is
+/// what `execve` does.
+fn listen(ends: &Ends, started: Instant, until: Until, network: Network) -> Result<Ready, Failure> {
+    let (mut upper, mut listener, mut segments, mut namespaces) = (None, None, None, None);
     loop {
-        match receive(&ends.setup, started).map_err(|_| Failure::Silence)? {
+        match receive(&ends.setup, started + SET_UP_MAX).map_err(|_| Failure::Silence)? {
             Some((Message::Upper, fd)) => upper = fd,
-            Some((Message::Ready { namespaces: found }, _)) => namespaces = Some(found),
+            Some((Message::Listener, fd)) => listener = fd,
+            Some((Message::Segments, fd)) => segments = fd,
+            Some((Message::Ready { namespaces: found }, _)) => {
+                namespaces = Some(found);
+                if until == Until::Ready {
+                    break;
+                }
+            }
             Some((Message::Fault(fault), _)) => return Err(Failure::Fault(fault)),
-            Some((Message::Ended(_), _)) => return Err(Failure::Silence),
+            Some((Message::Taken | Message::Release | Message::Ended(_), _)) => {
+                return Err(Failure::Silence);
+            }
             None => break,
         }
     }
     match (upper, namespaces) {
-        (Some(upper), Some(namespaces)) => Ok(Ready { upper, namespaces }),
+        (Some(upper), Some(namespaces)) if listener.is_some() == (network == Network::Proxy) => {
+            Ok(Ready { upper, listener, segments, namespaces })
+        }
         _ => Err(Failure::Silence),
     }
 }
 
 /// The next message and the descriptor that came with it; `None` at the end.
-fn receive(
+pub(crate) fn receive(
     socket: &OwnedFd,
-    started: Instant,
+    deadline: Instant,
 ) -> Result<Option<(Message, Option<OwnedFd>)>, Errno> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-    crate::wait::readable(socket, started + SET_UP_MAX)?;
+    crate::wait::readable(socket, deadline)?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [0_u8; SIZE];
@@ -274,7 +373,7 @@ fn receive(
     }
 }
 
-/// Layers that every launched sandbox has.
+/// Layers that every launched sandbox has, but for the network namespace of the proxy's own.
 pub(crate) const LAYERS: [Layer; 13] = [
     Layer::UserNamespace,
     Layer::MountNamespace,

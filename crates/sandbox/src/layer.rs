@@ -20,7 +20,7 @@ pub enum Layer {
     IpcNamespace,
     /// Own host name.
     UtsNamespace,
-    /// Own network without any interface that is up.
+    /// Own network: no interface is up, or only its own loopback.
     NetworkNamespace,
     /// Own view of the cgroup tree.
     CgroupNamespace,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::artifacts::{Artifact, Change, Skipped};
+use crate::artifacts::{Artifact, Skipped};
 use crate::blocked::Blocked;
 use crate::limits::Observed;
 use crate::receipt::Receipt;
@@ -28,9 +28,6 @@ pub struct Outcome {
     pub artifacts: Vec<Artifact>,
     /// Matching entries that were not collected, each with the reason.
     pub skipped: Vec<Skipped>,
-    /// What the program changed in the workspace, at most
-    /// [`CHANGES_MAX`](crate::artifacts::CHANGES_MAX) entries, sorted by path.
-    pub changes: Vec<Change>,
     /// The writable layer over the project, and the project, for whoever wants to see all changes;
     /// dropping it frees the memory.
     pub layers: Layers,
@@ -64,6 +61,8 @@ pub enum End {
     OutOfMemory,
     /// A process could not be started because of the limit, and the program failed.
     PidsExceeded,
+    /// The total of processor time was used up; everything inside was killed.
+    CpuExceeded,
     /// The writable file system was full when the program failed.
     DiskFull,
     /// More output than allowed; everything inside was killed.
@@ -88,7 +87,8 @@ pub struct Captured {
 /// What a sandbox used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
-    /// From before the first process was made until the last was dead.
+    /// From before the first process was made, or from the check-out of a warm slot, until the last
+    /// was dead; frozen time is part of it.
     pub wall: Duration,
     /// Processor time in programs, of everything inside.
     pub cpu_user: Duration,
@@ -105,6 +105,9 @@ pub(crate) enum Stop {
     Wall,
     Output,
     Cancelled,
+    Memory,
+    Tasks,
+    Time,
 }
 
 /// What was seen of an ending.
@@ -121,17 +124,21 @@ pub(crate) struct Seen {
 /// output beyond the limit is always said; limits explain a failure and never turn a success.
 pub(crate) fn judge(seen: &Seen) -> End {
     const FILE_TOO_LARGE: i32 = libc::SIGXFSZ;
+    const SHELL_FILE_TOO_LARGE: i32 = 128 + FILE_TOO_LARGE;
     match (seen.status, seen.stop) {
         (_, Some(Stop::Output)) => End::OutputExceeded,
         (None, Some(Stop::Wall)) => End::TimedOut,
         (None, Some(Stop::Cancelled)) => End::Cancelled,
+        (None, Some(Stop::Memory)) => End::OutOfMemory,
+        (None, Some(Stop::Tasks)) => End::PidsExceeded,
+        (None, Some(Stop::Time)) => End::CpuExceeded,
         (None, None) if seen.observed.oom_kills > 0 => End::OutOfMemory,
         (None, None) => End::SandboxFailed("the first process ended without a report".to_owned()),
         (Some(status), _) => match (status.code(), status.signal()) {
             (Some(0), _) => End::Exited(0),
             _ if seen.observed.oom_kills > 0 => End::OutOfMemory,
             _ if seen.observed.forks_refused > 0 => End::PidsExceeded,
-            (_, Some(FILE_TOO_LARGE)) => End::DiskFull,
+            (_, Some(FILE_TOO_LARGE)) | (Some(SHELL_FILE_TOO_LARGE), _) => End::DiskFull,
             _ if seen.disk_full => End::DiskFull,
             (Some(code), _) => End::Exited(code),
             (None, Some(signal)) => End::Signalled(signal),
@@ -170,8 +177,14 @@ mod tests {
         check(KILLED, None, QUIET, &End::Signalled(9));
         check(KILLED, None, OOM, &End::OutOfMemory);
         check(TOO_LARGE, None, QUIET, &End::DiskFull);
+        check(Some(Status(153 << 8)), None, QUIET, &End::DiskFull);
         check(None, Some(Stop::Wall), OOM, &End::TimedOut);
         check(None, Some(Stop::Cancelled), QUIET, &End::Cancelled);
+        check(None, Some(Stop::Memory), QUIET, &End::OutOfMemory);
+        check(None, Some(Stop::Tasks), QUIET, &End::PidsExceeded);
+        check(None, Some(Stop::Time), OOM, &End::CpuExceeded);
+        check(EXITED_0, Some(Stop::Memory), QUIET, &End::Exited(0));
+        check(EXITED_3, Some(Stop::Time), QUIET, &End::Exited(3));
         check(None, None, OOM, &End::OutOfMemory);
     }
 

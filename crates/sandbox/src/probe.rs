@@ -1,18 +1,19 @@
 //! Whether this host can run sandboxes: every layer, what was found, and the fix.
 //!
-//! Facts are gathered by looking at the kernel's switches and by running a real trial sandbox;
-//! what they mean is decided by the pure function [`judge`]. `doctor` and `sandbox probe` print
-//! the result. Nothing is changed on the host.
+//! Facts are gathered by looking around (`surroundings`) and by running a real trial sandbox; what
+//! they mean is decided by the pure function [`judge`]. `doctor` and `sandbox probe` print the
+//! result. Nothing is changed on the host.
 
 use serde::Serialize;
 
 use crate::host::Host;
 use crate::launch::{LaunchError, launch_on};
 use crate::layer::Layer;
-use crate::limits::Mechanism;
+use crate::limits::{Hierarchy, Legacy, Mechanism};
 use crate::outcome::End;
 use crate::refusal::{self, Refusal};
 use crate::spec::Spec;
+use crate::surroundings::{Container, Surroundings};
 
 /// The state of every layer on this host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,7 +33,7 @@ impl Probe {
 /// One layer on this host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LayerStatus {
-    /// Its name, or `kernel` for the version.
+    /// Its name, or what else was looked at: `kernel`, `container`, `proc`, `temporary folder`.
     pub name: &'static str,
     /// Whether it can be used.
     pub available: bool,
@@ -51,12 +52,18 @@ pub struct Facts {
     pub kernel: String,
     /// The Landlock generation; `None` where there is none.
     pub landlock: Option<u32>,
+    /// The generation below which nothing is run.
+    pub landlock_floor: u32,
     /// How the trial sandbox went.
     pub trial: Trial,
     /// Who keeps the memory limit.
     pub memory: Option<Mechanism>,
     /// Who keeps the limit of processes.
     pub processes: Option<Mechanism>,
+    /// Who would keep a limit of processor time per wall time.
+    pub cpu: Option<Mechanism>,
+    /// What else was found.
+    pub surroundings: Surroundings,
 }
 
 /// How the trial sandbox went.
@@ -80,9 +87,16 @@ fn gather(host: &Host) -> Facts {
     let mut facts = Facts {
         kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
         landlock: host.landlock,
+        landlock_floor: 1,
         trial: Trial::Passed,
         memory: None,
         processes: None,
+        cpu: match &host.cgroups {
+            Hierarchy::Unified { cpu: true, .. } => Some(Mechanism::CgroupV2),
+            Hierarchy::Legacy(Legacy { cpu: Some(_), .. }) => Some(Mechanism::CgroupV1),
+            _ => None,
+        },
+        surroundings: Surroundings::gather(),
     };
     match launch_on(host, &Spec::new("/usr", ["true"])) {
         Ok(child) => {
@@ -108,8 +122,14 @@ pub fn judge(facts: &Facts) -> Probe {
     let mut layers = vec![kernel(&facts.kernel)];
     layers.extend(BUILT.into_iter().map(|layer| built(layer, &facts.trial)));
     layers.insert(8.min(layers.len()), landlock(facts));
-    layers.push(limit(Layer::MemoryLimit, facts.memory));
-    layers.push(limit(Layer::ProcessLimit, facts.processes));
+    for (layer, mechanism) in [
+        (Layer::MemoryLimit, facts.memory),
+        (Layer::ProcessLimit, facts.processes),
+        (Layer::CpuLimit, facts.cpu),
+    ] {
+        layers.push(limit(layer, mechanism, facts));
+    }
+    layers.extend(around(&facts.surroundings));
     Probe { layers }
 }
 
@@ -127,22 +147,44 @@ const BUILT: [Layer; 10] = [
     Layer::Seccomp,
 ];
 
+/// What each kernel brought that a sandbox needs; the last one is the oldest that will do.
+const KERNELS: [((u32, u32), &str); 6] = [
+    ((5, 3), "`clone3`"),
+    ((5, 6), "`openat2`"),
+    ((5, 9), "`close_range`"),
+    ((5, 11), "overlays in a user namespace"),
+    ((5, 12), "`mount_setattr`"),
+    ((5, 13), "landlock"),
+];
+
 fn kernel(release: &str) -> LayerStatus {
     let mut parts = release.split(|letter: char| !letter.is_ascii_digit());
     let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok()).unwrap_or(0);
-    let available = (number(), number()) >= (5, 13);
+    let version = (number(), number());
+    let newer = KERNELS.into_iter().filter(|(since, _)| version < *since);
+    let missing: Vec<&str> = newer.map(|(_, what)| what).collect();
+    let lacks = if missing.is_empty() {
+        String::new()
+    } else {
+        format!(", which is too old for {}", missing.join(", "))
+    };
     LayerStatus {
         name: "kernel",
-        available,
+        available: missing.is_empty(),
         required: true,
-        detail: format!("Linux {release}"),
-        fix: (!available).then(|| "use Linux 5.13 or later".to_owned()),
+        detail: format!("Linux {release}{lacks}"),
+        fix: (!missing.is_empty()).then(|| "use Linux 5.13 or later".to_owned()),
     }
 }
 
 fn landlock(facts: &Facts) -> LayerStatus {
+    let floor = facts.landlock_floor;
     let (detail, fix) = match facts.landlock {
         None => ("absent".to_owned(), Some(refusal::landlock().fix)),
+        Some(abi) if abi < floor => {
+            let refusal = refusal::landlock_below(abi, floor);
+            (refusal.reason, Some(refusal.fix))
+        }
         Some(abi @ ..4) => (
             format!("generation {abi}: files only, TCP and signals rest on the namespaces"),
             Some("a kernel from 6.12 on also covers TCP, signals and abstract sockets".to_owned()),
@@ -152,7 +194,7 @@ fn landlock(facts: &Facts) -> LayerStatus {
     };
     LayerStatus {
         name: Layer::Landlock.name(),
-        available: facts.landlock.is_some(),
+        available: facts.landlock.is_some_and(|abi| abi >= floor),
         required: true,
         detail,
         fix,
@@ -173,18 +215,53 @@ fn built(layer: Layer, trial: &Trial) -> LayerStatus {
     LayerStatus { name: layer.name(), available, required: true, detail, fix }
 }
 
-fn limit(layer: Layer, mechanism: Option<Mechanism>) -> LayerStatus {
-    let advice = || Some(refusal::fix_of_limit(layer).to_owned());
+const WATCHED: &str = "by a watchdog, for everything inside together, several times a second";
+
+fn limit(layer: Layer, mechanism: Option<Mechanism>, facts: &Facts) -> LayerStatus {
+    let advice = || Some(refusal::fix_of_limit(layer, &facts.surroundings));
+    let untried = facts.trial != Trial::Passed && layer != Layer::CpuLimit;
     let (available, detail, fix) = match mechanism {
         Some(Mechanism::CgroupV2) => (true, "by cgroup v2, for everything inside together", None),
         Some(Mechanism::CgroupV1) => (true, "by cgroup v1, for everything inside together", None),
-        Some(Mechanism::Rlimit) if layer == Layer::MemoryLimit => {
-            (true, "by resource limits, for each process by itself", advice())
-        }
+        Some(Mechanism::Watchdog) => (true, WATCHED, advice()),
         Some(_) => (true, "by resource limits, for everything inside together", None),
-        None => (false, "not known", advice()),
+        None if untried => (false, "not tried", None),
+        None => (false, "a sandbox that asks for it is refused", advice()),
     };
     LayerStatus { name: layer.name(), available, required: false, detail: detail.to_owned(), fix }
+}
+
+/// What is no layer, but explains what is missing or how programs will behave.
+fn around(found: &Surroundings) -> Vec<LayerStatus> {
+    let other = |name, available, detail: String, fix: Option<&str>| LayerStatus {
+        name,
+        available,
+        required: false,
+        detail,
+        fix: fix.map(str::to_owned),
+    };
+    let engine = found.container.map(|container| match container {
+        Container::Podman => "this is a container of Podman",
+        Container::Docker => "this is a container of Docker",
+        Container::Kubernetes => "this is a container of Kubernetes",
+        Container::Other => "this is a container",
+    });
+    let hides = found.proc_hides.as_ref().filter(|_| !found.root);
+    let noexec = found.tmp_options.iter().any(|option| option == "noexec");
+    let rows = [
+        engine.map(|detail| other("container", true, detail.to_owned(), None)),
+        hides.map(|value| {
+            let detail = format!("`hidepid={value}`: a watchdog could not see what it watches");
+            other("proc", false, detail, Some("mount `/proc` without `hidepid`"))
+        }),
+        noexec.then(|| {
+            let detail = "`/tmp` is mounted `noexec`: programs of a project below it cannot be \
+                          executed, inside neither";
+            let fix = "keep projects elsewhere, or remount `/tmp` with `exec`";
+            other("temporary folder", false, detail.to_owned(), Some(fix))
+        }),
+    ];
+    rows.into_iter().flatten().collect()
 }
 
 /// An error with its causes, in one line.

@@ -38,8 +38,12 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     /// What the program can reach over the network.
     pub network: Network,
-    /// Descriptors the program starts with as 3, 4, and so on; at most [`HANDED_MAX`].
+    /// Descriptors the program starts with as 3, 4, and so on; at most [`HANDED_MAX`]. What one
+    /// leads to is in the program's hands, whatever the other layers say.
     pub handed: Vec<Arc<OwnedFd>>,
+    /// The oldest generation of Landlock that will do; nothing is run on a host with an older one.
+    /// `None` takes any. Generation 4 covers TCP, 6 signals and abstract sockets.
+    pub landlock_floor: Option<u32>,
     /// Bounds on everything the program can use up.
     pub limits: Limits,
     /// Globs relative to the workspace (`notes/*.md`, `target/**`): which of the files that the
@@ -64,6 +68,7 @@ impl Spec {
             mounts: Vec::new(),
             network: Network::None,
             handed: Vec::new(),
+            landlock_floor: None,
             limits: Limits::default(),
             artifacts: Vec::new(),
         }
@@ -72,17 +77,24 @@ impl Spec {
 
 /// Descriptors handed to one program.
 pub const HANDED_MAX: usize = 8;
+/// The number of the first of them inside.
+pub(crate) const FIRST_HANDED: i32 = 3;
+/// The port on `127.0.0.1` inside at which [`Network::Proxy`] listens.
+pub const PROXY_PORT: u16 = 3128;
 
 /// What a program can reach over the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
-    /// Nothing: a network of its own without any interface that is up.
+    /// Nothing: a network of its own without any interface that is up. With any profile but
+    /// [`Profile::Proxy`].
     None,
     /// A network of its own with a loopback interface, and on it the listening socket of the
-    /// egress proxy, which somebody outside answers ([`Child::take_listener`](crate::Child)).
+    /// egress proxy at [`PROXY_PORT`], which somebody outside answers
+    /// ([`Child::take_listener`](crate::Child)). With [`Profile::StandardNet`] or
+    /// [`Profile::StrictNet`] only.
     Proxy,
-    /// The network of the host; for the egress proxy's own process only.
+    /// The network of the host; for the egress proxy's own process, with [`Profile::Proxy`] only.
     Host,
 }
 
@@ -122,7 +134,7 @@ pub enum Access {
 /// Bounds of one sandbox; reaching one ends in a typed [`End`](crate::End).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// From start to end; then everything inside is killed.
+    /// From start to end, but for the time it is frozen; then everything inside is killed.
     pub wall: Duration,
     /// Standard output and error together, in bytes; then everything inside is killed.
     pub output_bytes: u64,
@@ -131,7 +143,7 @@ pub struct Limits {
     /// Number of collected artifacts; further ones are reported as skipped.
     pub artifact_count: u32,
     /// Memory of all processes together, including what they write to the workspace, in bytes.
-    /// Without a cgroup it holds for the data of each process alone; the receipt says which.
+    /// Without a cgroup the supervisor counts it several times a second; the receipt says which.
     pub memory_bytes: Option<u64>,
     /// Processes and threads at one time.
     pub pids: u32,
@@ -143,6 +155,8 @@ pub struct Limits {
     pub workspace_inodes: u64,
     /// Processor time per wall time, in thousandths of one processor. Needs a cgroup.
     pub cpu_thousandths: Option<u32>,
+    /// Processor time of everything inside together, set-up included; then everything is killed.
+    pub cpu_time: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -159,6 +173,7 @@ impl Default for Limits {
             workspace_bytes: 1024 * MIB,
             workspace_inodes: 200_000,
             cpu_thousandths: None,
+            cpu_time: None,
         }
     }
 }

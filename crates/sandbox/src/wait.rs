@@ -21,7 +21,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// See [`Child::wait`].
 pub(crate) fn wait(child: Child, on_output: &mut dyn FnMut(Stream, &[u8])) -> Outcome {
-    let Child { mut running, upper, patterns, limits, receipt } = child;
+    let Child { mut running, upper, listener, patterns, limits, receipt } = child;
+    drop(listener);
     let mut watch = Watch {
         capture: Capture::new(limits.output_bytes),
         chunk: vec![0; CHUNK_BYTES],
@@ -36,11 +37,13 @@ pub(crate) fn wait(child: Child, on_output: &mut dyn FnMut(Stream, &[u8])) -> Ou
     let observed = running.observe();
     let resources = if dead { running.reap().ok() } else { None };
     let wall = running.started.elapsed();
-    drop(running);
+    let status = status.or_else(|| running.status(stop));
     let end = match resources {
         None => End::SandboxFailed(format!("still alive {} s after the kill", DEATH_MAX.as_secs())),
         Some(_) => judge(&Seen { status, stop, observed, disk_full: upper.is_full() }),
     };
+    let end = running.explain(end, &capture.stderr.bytes);
+    drop(running);
     let resources = resources.unwrap_or_default();
     let found = upper.gather(&patterns, &limits);
     Outcome {
@@ -50,7 +53,6 @@ pub(crate) fn wait(child: Child, on_output: &mut dyn FnMut(Stream, &[u8])) -> Ou
         stderr: capture.stderr,
         artifacts: found.artifacts,
         skipped: found.skipped,
-        changes: found.changes,
         layers: Layers { upper: upper.fd, lower: upper.lower },
         usage: Usage {
             wall,
@@ -117,16 +119,18 @@ impl Watch<'_> {
             let fits = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)]
                 .map(|(ready, stream)| !ready || self.read(running, stream) != Some(Fit::TooMuch));
             if ready.dead {
-                if self.stop.is_none() && running.shared.is_cancelled() {
-                    self.stop = Some(Stop::Cancelled);
-                }
+                self.stop = self.stop.or_else(|| running.shared.stopped());
                 return true;
             }
             let over = Instant::now() >= deadline;
             match self.stop {
                 Some(_) if over => return false,
                 None if fits.contains(&false) => deadline = self.stop(running, Stop::Output),
-                None if over => deadline = self.stop(running, Stop::Wall),
+                None if over => {
+                    let wall = later(running.started, running.wall);
+                    let extended = running.shared.pause().extended(wall, Instant::now());
+                    deadline = extended.unwrap_or_else(|| self.stop(running, Stop::Wall));
+                }
                 _ => {}
             }
         }

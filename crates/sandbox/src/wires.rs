@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -12,6 +13,10 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::inside::Wires;
 use crate::plan::Plan;
+use crate::spec::{FIRST_HANDED, HANDED_MAX};
+
+/// [`HANDED_MAX`] as the kernel counts descriptors.
+const HANDED_COUNT_MAX: i32 = HANDED_MAX as i32;
 
 /// The supervisor's ends.
 #[derive(Debug)]
@@ -23,8 +28,14 @@ pub(crate) struct Ends {
 }
 
 /// Makes all pairs. Fails when the process has no descriptors left.
-pub(crate) fn connect(plan: &Plan, groups: Vec<OwnedFd>) -> io::Result<(Ends, Wires)> {
+pub(crate) fn connect(
+    plan: &Plan,
+    groups: Vec<OwnedFd>,
+    handed: &[Arc<OwnedFd>],
+    stdin: Option<OwnedFd>,
+) -> io::Result<(Ends, Wires)> {
     let (setup, inner_setup) = sockets()?;
+    let inner_setup = if handed.is_empty() { inner_setup } else { aside(&inner_setup)? };
     let (status, inner_status) = sockets()?;
     let (stdout, inner_stdout) = pipe()?;
     let (stderr, inner_stderr) = pipe()?;
@@ -33,11 +44,28 @@ pub(crate) fn connect(plan: &Plan, groups: Vec<OwnedFd>) -> io::Result<(Ends, Wi
         status: inner_status,
         stdout: inner_stdout,
         stderr: inner_stderr,
+        handed: handed.iter().map(|fd| aside(fd)).collect::<io::Result<_>>()?,
+        stdin,
         groups,
         foreign: Vec::new(),
     };
     wires.foreign = foreign(&kept(&wires, plan));
     Ok((Ends { setup, status, stdout, stderr }, wires))
+}
+
+/// The same under a number above all those at which the program finds what is handed to it: they
+/// are filled one by one while these are still needed.
+fn aside(fd: &OwnedFd) -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(fd, FIRST_HANDED + HANDED_COUNT_MAX)?)
+}
+
+/// The ends for a program that is started by somebody else, and the two it writes to. Nobody
+/// reports set-up or status over these.
+pub(crate) fn streams() -> io::Result<(Ends, [OwnedFd; 2])> {
+    let ((setup, _), (status, _)) = (sockets()?, sockets()?);
+    let (stdout, inner_stdout) = pipe()?;
+    let (stderr, inner_stderr) = pipe()?;
+    Ok((Ends { setup, status, stdout, stderr }, [inner_stdout, inner_stderr]))
 }
 
 fn sockets() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -61,7 +89,7 @@ fn kept(wires: &Wires, plan: &Plan) -> Vec<u32> {
         &plan.confinement.ruleset,
         &plan.program.input,
     ];
-    let all = single.into_iter().chain(&wires.groups);
+    let all = single.into_iter().chain(&wires.groups).chain(&wires.handed).chain(&wires.stdin);
     let mut numbers: Vec<u32> = all.map(|fd| fd.as_raw_fd().unsigned_abs()).collect();
     numbers.sort_unstable();
     numbers

@@ -12,7 +12,7 @@
 
 mod support;
 
-use sandbox::{ChangeKind, End, Outcome, SkipReason, Spec};
+use sandbox::{End, Outcome, SkipReason, Spec};
 use support::{Project, run};
 
 fn collect(project: &Project, script: &str, patterns: &[&str]) -> Outcome {
@@ -104,30 +104,6 @@ fn count_and_size_are_bounded() {
     let outcome = run(&small);
     assert_eq!(paths(&outcome), ["b"]);
     assert_eq!(skipped(&outcome), [("a", SkipReason::TooLarge)]);
-}
-
-#[test]
-fn changes_are_told_apart() {
-    let project = Project::new();
-    project.file("gone.txt", "x");
-    project.file("folder/inner.txt", "x");
-    project.file("same/inner.txt", "x");
-    let script = "echo y >> kept.txt; rm gone.txt; rm -r folder; mkdir folder; echo z > folder/z; \
-                  mkdir new; ln -s x new/link; cat same/inner.txt";
-    let outcome = run(&project.sh(script));
-    let changes: Vec<_> =
-        outcome.changes.iter().map(|change| (change.path.as_str(), change.kind)).collect();
-    assert_eq!(
-        changes,
-        [
-            ("folder", ChangeKind::Modified),
-            ("folder/z", ChangeKind::Added),
-            ("gone.txt", ChangeKind::Deleted),
-            ("kept.txt", ChangeKind::Modified),
-            ("new", ChangeKind::Added),
-            ("new/link", ChangeKind::Added),
-        ]
-    );
 }
 
 #[test]

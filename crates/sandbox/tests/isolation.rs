@@ -220,6 +220,16 @@ fn no_descriptor_is_inherited() {
 }
 
 #[test]
+fn no_descriptor_of_the_launcher_is_a_working_directory() {
+    let project = Project::new();
+    for number in 3..100 {
+        let mut spec = project.sh("pwd -P");
+        spec.cwd = format!("/proc/self/fd/{number}").into();
+        assert!(launch(&spec).is_err(), "started in descriptor {number}");
+    }
+}
+
+#[test]
 fn no_privilege_is_held_or_gained() {
     let status = succeeds(&Project::new().sh("cat /proc/self/status"));
     for line in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
@@ -293,7 +303,10 @@ fn the_receipt_says_what_was_in_force() {
     let json = serde_json::to_value(&receipt).unwrap();
     assert_eq!(json["profile"], "standard");
     assert_eq!(json["layers"][0], "user namespace");
-    assert_eq!(json["limits"].as_array().unwrap().len(), 7);
+    let limits = json["limits"].as_array().unwrap();
+    for name in ["memory", "processes", "open_files", "workspace", "output", "wall"] {
+        assert_eq!(limits.iter().filter(|limit| limit["name"] == name).count(), 1, "{name}");
+    }
 }
 
 fn mount(source: &Path, target: &str, access: Access) -> Mount {

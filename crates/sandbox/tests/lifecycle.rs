@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use sandbox::{Access, Child, End, Mount, launch};
-use support::{Project, marker, processes_with, run};
+use support::{Project, marker, processes_with, run, wait_for_death};
 
 /// Set in the run of this binary that plays a supervisor to be killed.
 const VICTIM: &str = "PALISADE_TEST_VICTIM";
@@ -127,13 +127,6 @@ fn victim() {
     let child = sleeper(&project, &marker);
     println!("launched");
     child.wait(&mut |_, _| {});
-}
-
-fn wait_for_death(process: &std::os::fd::OwnedFd) {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut fds = [PollFd::new(process, PollFlags::IN)];
-    let ready = poll(&mut fds, Some(&Timespec { tv_sec: 10, tv_nsec: 0 })).unwrap();
-    assert_eq!(ready, 1, "still alive after its supervisor");
 }
 
 #[test]

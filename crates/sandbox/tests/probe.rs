@@ -13,16 +13,20 @@
 mod support;
 
 use sandbox::probe::{Facts, Trial, judge};
-use sandbox::{Host, LaunchError, Layer, Mechanism, Probe, launch_on, probe};
+use sandbox::surroundings::{Container, Groups, Surroundings};
+use sandbox::{Host, LaunchError, Layer, Mechanism, Probe, Refusal, launch_on, probe};
 use support::Project;
 
 fn good() -> Facts {
     Facts {
         kernel: "6.18.44-test".to_owned(),
         landlock: Some(7),
+        landlock_floor: 1,
         trial: Trial::Passed,
         memory: Some(Mechanism::CgroupV2),
         processes: Some(Mechanism::CgroupV2),
+        cpu: Some(Mechanism::CgroupV2),
+        surroundings: Surroundings::default(),
     }
 }
 
@@ -48,11 +52,74 @@ fn what_is_missing_is_named_with_a_fix() {
     let bare = judge(&Facts { landlock: None, ..good() });
     assert!(!bare.is_usable());
     assert!(layer(&bare, "landlock").fix.as_ref().unwrap().contains("lsm="));
-    let each = judge(&Facts { memory: Some(Mechanism::Rlimit), ..good() });
+    let each = judge(&Facts { memory: Some(Mechanism::Watchdog), ..good() });
     assert!(each.is_usable());
-    assert!(layer(&each, "memory limit").detail.contains("each process by itself"));
+    assert!(layer(&each, "memory limit").detail.contains("by a watchdog"));
+    assert!(layer(&each, "memory limit").fix.is_some());
     let failed = judge(&Facts { trial: Trial::Failed("no".to_owned()), ..good() });
     assert!(!failed.is_usable());
+}
+
+/// One fact that differs from a good host, the row that tells of it, and what it says.
+#[test]
+fn every_kind_of_host_is_explained() {
+    let around = |surroundings| Facts { surroundings, ..good() };
+    let none = Surroundings::default;
+    let refused = |layer, text: &str| {
+        Trial::Refused(Refusal { layer, reason: text.to_owned(), fix: format!("allow {text}") })
+    };
+    let unified = Surroundings { groups: Groups::Unified, ..none() };
+    let podman = Some(Container::Podman);
+    for (facts, row, usable, says) in [
+        (Facts { kernel: "5.4.0".to_owned(), ..good() }, "kernel", false, "`openat2`"),
+        (Facts { kernel: "5.12.9".to_owned(), ..good() }, "kernel", false, "too old for landlock"),
+        (Facts { landlock_floor: 8, ..good() }, "landlock", false, "generation 7 and 8"),
+        (Facts { landlock: Some(3), ..good() }, "landlock", true, "files only"),
+        (
+            Facts { trial: refused(Layer::UserNamespace, "userns"), ..good() },
+            "user namespace",
+            false,
+            "allow userns",
+        ),
+        (
+            Facts { trial: refused(Layer::UserNamespace, "userns"), ..good() },
+            "seccomp",
+            false,
+            "not tried: the user namespace is missing",
+        ),
+        (
+            Facts { memory: None, trial: refused(Layer::Landlock, "lsm"), ..good() },
+            "memory limit",
+            false,
+            "not tried",
+        ),
+        (Facts { cpu: None, surroundings: unified, ..good() }, "cpu limit", true, "Delegate=yes"),
+        (around(Surroundings { container: podman, ..none() }), "container", true, "Podman"),
+        (
+            around(Surroundings { proc_hides: Some("2".to_owned()), ..none() }),
+            "proc",
+            true,
+            "without `hidepid`",
+        ),
+        (
+            around(Surroundings { tmp_options: vec!["noexec".to_owned()], ..none() }),
+            "temporary folder",
+            true,
+            "remount `/tmp`",
+        ),
+    ] {
+        let found = judge(&facts);
+        assert_eq!(found.is_usable(), usable, "{row}");
+        let row = layer(&found, row);
+        let text = format!("{} {}", row.detail, row.fix.clone().unwrap_or_default());
+        assert!(text.contains(says), "{row:?} should say {says}");
+    }
+    let names = |facts: &Facts| -> Vec<&str> {
+        judge(facts).layers.iter().map(|layer| layer.name).collect()
+    };
+    let nosuid = Surroundings { tmp_options: vec!["nosuid".to_owned()], root: true, ..none() };
+    let quiet = Surroundings { proc_hides: Some("2".to_owned()), ..nosuid };
+    assert_eq!(names(&around(quiet)), names(&good()), "what does not matter is not told");
 }
 
 #[test]

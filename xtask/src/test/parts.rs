@@ -24,6 +24,8 @@ enum Purpose {
 const PARTS: &[Part] = &[
     Part { program: "git", package: "git", purpose: Purpose::Needed },
     Part { program: "python3", package: "python3", purpose: Purpose::Needed },
+    Part { program: "podman", package: "podman", purpose: Purpose::Needed },
+    Part { program: "busybox", package: "busybox-static", purpose: Purpose::Needed },
     Part { program: "bwrap", package: "bubblewrap", purpose: Purpose::Compared },
 ];
 

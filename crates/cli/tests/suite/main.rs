@@ -14,6 +14,7 @@ mod document;
 mod example;
 mod json;
 mod output;
+mod shipped;
 mod storage;
 mod support;
 mod usage;

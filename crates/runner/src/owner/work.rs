@@ -70,6 +70,7 @@ pub(super) fn program(
         },
         mounts,
         network: sandbox::Network::None,
+        landlock_floor: None,
         handed: Vec::new(),
         limits: limits(step, admitted),
         artifacts: step.artifacts.clone(),

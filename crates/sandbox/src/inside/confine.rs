@@ -21,6 +21,10 @@ pub(super) const CAPABILITIES_MAX: u32 = 64;
 
 /// Empties every capability set and locks the switches that could fill one again.
 pub(super) fn drop_capabilities() -> Result<(), Errno> {
+    #[cfg(weaken)]
+    if !crate::weaken::stands(crate::weaken::Wall::Capabilities) {
+        return crate::weaken::keep_capabilities();
+    }
     let locked = CapabilitiesSecureBits::NO_ROOT
         | CapabilitiesSecureBits::NO_ROOT_LOCKED
         | CapabilitiesSecureBits::NO_SETUID_FIXUP

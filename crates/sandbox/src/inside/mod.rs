@@ -7,11 +7,13 @@
 
 mod confine;
 mod init;
+mod network;
+mod order;
 mod program;
 pub(crate) mod proof;
 pub(crate) mod report;
-mod root;
-mod workspace;
+pub(crate) mod root;
+pub(crate) mod workspace;
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,7 +23,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Signal};
 
+use crate::limits::{WATCHED_PLACES, WATCHERS};
 use crate::plan::Plan;
+use crate::sys::letter::Letter;
 use crate::sys::{clone, signals, wait};
 use report::{Fault, Message, Stage};
 
@@ -33,16 +37,28 @@ pub(crate) struct Wires {
     pub(crate) status: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    /// What the program gets as 3, 4, and so on; themselves above all of these numbers.
+    pub(crate) handed: Vec<OwnedFd>,
+    /// Of a slot only: what the program's standard input will be, if it gets any.
+    pub(crate) stdin: Option<OwnedFd>,
     /// `tasks` files of cgroup v1 groups to join.
     pub(crate) groups: Vec<OwnedFd>,
     /// Ranges of descriptors that are not in any of the fields above or in the plan.
     pub(crate) foreign: Vec<(u32, u32)>,
 }
 
+/// Memory set aside for the inside before it exists.
+pub(crate) struct Room {
+    /// The stack of the program's process.
+    pub(crate) stack: clone::Stack,
+    /// Makes this a slot, which waits to be told its program.
+    pub(crate) letter: Option<Letter>,
+}
+
 /// The first process of the sandbox. Sets everything up, starts the program, buries the dead.
-pub(crate) fn first(plan: &Plan, wires: &Wires, stack: &RefCell<clone::Stack>) -> ! {
-    let ended = match stack.try_borrow_mut() {
-        Ok(mut stack) => set_up(plan, wires, &mut stack),
+pub(crate) fn first(plan: &Plan, wires: &Wires, room: &RefCell<Room>) -> ! {
+    let ended = match room.try_borrow_mut() {
+        Ok(mut room) => set_up(plan, wires, &mut room),
         Err(_) => Err(Fault { stage: Stage::Program, index: 0, errno: Errno::BUSY }),
     };
     match ended {
@@ -54,24 +70,33 @@ pub(crate) fn first(plan: &Plan, wires: &Wires, stack: &RefCell<clone::Stack>) -
     }
 }
 
-fn set_up(plan: &Plan, wires: &Wires, stack: &mut clone::Stack) -> Result<Watched, Fault> {
+fn set_up(plan: &Plan, wires: &Wires, room: &mut Room) -> Result<Watched, Fault> {
     tie(&wires.status).map_err(Fault::of(Stage::Supervisor))?;
     for (first, last) in &wires.foreign {
-        wait::close_range(*first, *last).map_err(Fault::of(Stage::Descriptors))?;
+        wall!(
+            Descriptors,
+            wait::close_range(*first, *last).map_err(Fault::of(Stage::Descriptors))?
+        );
     }
     for group in &wires.groups {
         rustix::io::write(group, b"0").map_err(Fault::of(Stage::Cgroup))?;
     }
     identify(plan).map_err(Fault::of(Stage::Identity))?;
-    rustix::system::sethostname(b"palisade").map_err(Fault::of(Stage::HostName))?;
+    wall!(
+        UtsNamespace,
+        rustix::system::sethostname(b"palisade").map_err(Fault::of(Stage::HostName))?
+    );
+    network::prepare(plan.network, &wires.setup)?;
     root::build(plan, &wires.setup)?;
     confine::drop_capabilities().map_err(Fault::of(Stage::Capabilities))?;
     confine::renounce().map_err(Fault::of(Stage::NoNewPrivileges))?;
-    confine::restrict_files(&plan.confinement)?;
+    wall!(Landlock, confine::restrict_files(&plan.confinement)?);
     let children = signals::children().map_err(Fault::of(Stage::Program))?;
-    let pid = clone::borrowing(stack, &|| program::run(plan, wires))
-        .map_err(Fault::of(Stage::Program))?;
     rustix::process::set_parent_process_death_signal(None).map_err(Fault::of(Stage::Supervisor))?;
+    let Room { stack, letter } = room;
+    let pid = clone::borrowing(stack, &mut || program::run(plan, wires, letter.as_mut()))
+        .map_err(Fault::of(Stage::Program))?;
+    letter.iter_mut().for_each(Letter::erase);
     Ok(Watched { pid, children })
 }
 
@@ -83,7 +108,8 @@ struct Watched {
 
 /// Makes sure that this process does not outlive its supervisor, even if the supervisor died
 /// before the signal was asked for. Later `init` watches the same socket instead, because the
-/// signal also comes when only the *thread* that launched the sandbox ends.
+/// signal also comes when only the *thread* that launched the sandbox ends. In between the
+/// program's process is on its way to `execve`, or waits at a socket that ends with the supervisor.
 fn tie(status: &OwnedFd) -> Result<(), Errno> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     if supervisor_is_gone(status)? { Err(Errno::PIPE) } else { Ok(()) }
@@ -101,8 +127,27 @@ fn identify(plan: &Plan) -> Result<(), Errno> {
     overwrite(c"/proc/self/setgroups", b"deny")?;
     overwrite(c"/proc/self/uid_map", &plan.identity.uid_map)?;
     overwrite(c"/proc/self/gid_map", &plan.identity.gid_map)?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    wall!(Undumpable, rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?);
     rustix::process::setsid()?;
+    Ok(())
+}
+
+/// The kernel counts file watchers per user of the host, so one sandbox could use up what all of
+/// them have. A user namespace may have a bound of its own, which no resource limit can express;
+/// of namespaces within it there are to be none at all. A container that has no writable `/proc/sys` cannot mount a new `/proc` either.
+fn set_quotas() -> Result<(), Errno> {
+    const BOUNDS: [(&std::ffi::CStr, &[u8]); 3] = [
+        (c"/proc/sys/user/max_user_namespaces", b"0"),
+        (c"/proc/sys/user/max_inotify_instances", WATCHERS.1),
+        (c"/proc/sys/user/max_inotify_watches", WATCHED_PLACES.1),
+    ];
+    for (path, bound) in BOUNDS {
+        match overwrite(path, bound) {
+            // A kernel without watchers has nothing to bound.
+            Err(Errno::NOENT) | Ok(()) => {}
+            refused => return refused,
+        }
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Messages from inside to the supervisor: fixed size, no allocation to write them.
+//! Messages between inside and supervisor: fixed size, no allocation to write them.
 //!
 //! They travel over sequenced-packet sockets, so a message arrives whole or not at all. What a
 //! stage means to a person is in `plan::describe`; what a failed one means to the caller is in
@@ -14,6 +14,10 @@ const FAULT: u64 = 1;
 const UPPER: u64 = 2;
 const READY: u64 = 3;
 const ENDED: u64 = 4;
+const LISTENER: u64 = 5;
+const TAKEN: u64 = 16;
+const RELEASE: u64 = 17;
+const SEGMENTS: u64 = 9;
 
 /// Namespaces whose identity is reported, in the order of [`Message::Ready`].
 pub(crate) const NAMESPACES: usize = 7;
@@ -27,6 +31,8 @@ pub(crate) enum Stage {
     Cgroup,
     Identity,
     HostName,
+    Loopback,
+    Listener,
     Propagation,
     Source,
     Scratch,
@@ -57,12 +63,14 @@ pub(crate) enum Stage {
 }
 
 /// Every stage, for decoding.
-const STAGES: [Stage; 32] = [
+const STAGES: [Stage; 34] = [
     Stage::Supervisor,
     Stage::Descriptors,
     Stage::Cgroup,
     Stage::Identity,
     Stage::HostName,
+    Stage::Loopback,
+    Stage::Listener,
     Stage::Propagation,
     Stage::Source,
     Stage::Scratch,
@@ -112,18 +120,26 @@ impl Fault {
     }
 }
 
-/// What the inside has to say.
+/// What the inside has to say, and the one thing it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
     /// A step failed; nothing will be executed. The last message.
     Fault(Fault),
     /// Carries a descriptor of the overlay's upper layer.
     Upper,
+    /// Carries a descriptor of the socket that listens inside.
+    Listener,
+    /// Carries a descriptor of the list of shared memory segments inside.
+    Segments,
     /// Everything is in force and proved; the next thing is `execve`.
     Ready {
         /// Identities of the user, mount, pid, ipc, uts, network and cgroup namespaces.
         namespaces: [u64; NAMESPACES],
     },
+    /// A slot has understood its order; the next thing is `execve`.
+    Taken,
+    /// To the first process: carries what it has to write to when its supervisor is gone.
+    Release,
     /// The program ended with this status in the encoding of `wait(2)`.
     Ended(i32),
 }
@@ -140,9 +156,13 @@ impl Message {
                 u64::from(fault.errno.raw_os_error().unsigned_abs()),
             ],
             Self::Upper => &[UPPER],
+            Self::Listener => &[LISTENER],
+            Self::Segments => &[SEGMENTS],
             Self::Ready { namespaces: [a, b, c, d, e, f, g] } => {
                 &[READY, *a, *b, *c, *d, *e, *f, *g]
             }
+            Self::Taken => &[TAKEN],
+            Self::Release => &[RELEASE],
             Self::Ended(status) => &[ENDED, u64::from(status.cast_unsigned())],
         };
         words.iter_mut().zip(fields).for_each(|(word, field)| *word = *field);
@@ -170,7 +190,11 @@ impl Message {
                 errno: Errno::from_raw_os_error(i32::try_from(c).ok()?),
             })),
             UPPER => Some(Self::Upper),
+            LISTENER => Some(Self::Listener),
+            SEGMENTS => Some(Self::Segments),
             READY => Some(Self::Ready { namespaces: [a, b, c, d, e, f, g] }),
+            TAKEN => Some(Self::Taken),
+            RELEASE => Some(Self::Release),
             ENDED => Some(Self::Ended(u32::try_from(a).ok()?.cast_signed())),
             _ => None,
         }
@@ -189,7 +213,11 @@ mod tests {
             .map(|(index, stage)| Message::Fault(Fault { stage, index, errno: Errno::ROFS }));
         let others = [
             Message::Upper,
+            Message::Listener,
+            Message::Segments,
             Message::Ready { namespaces: [1, 2, 3, 4, 5, 6, u64::MAX] },
+            Message::Taken,
+            Message::Release,
             Message::Ended(-1),
             Message::Ended(139),
         ];

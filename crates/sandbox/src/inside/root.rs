@@ -31,6 +31,7 @@ pub(super) const BLANK_FILE: &CStr = c"blank";
 pub(super) fn build(plan: &Plan, setup: &OwnedFd) -> Result<(), Fault> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change(c"/", private).map_err(Fault::of(Stage::Propagation))?;
+    wall!(Quotas, super::set_quotas().map_err(Fault::of(Stage::Rlimit))?);
     open_sources(plan)?;
     make_scratch(plan).map_err(Fault::of(Stage::Scratch))?;
     fill(plan)?;
@@ -41,6 +42,9 @@ pub(super) fn build(plan: &Plan, setup: &OwnedFd) -> Result<(), Fault> {
     mount_writable().map_err(Fault::of(Stage::Scratch))?;
     workspace::build(&plan.workspace)?;
     hand_over(setup).map_err(Fault::of(Stage::HandOver))?;
+    if plan.is_watched {
+        hand_over_segments(setup).map_err(Fault::of(Stage::HandOver))?;
+    }
     pivot().map_err(Fault::of(Stage::Pivot))?;
     seal().map_err(Fault::of(Stage::ReadOnly))
 }
@@ -48,7 +52,7 @@ pub(super) fn build(plan: &Plan, setup: &OwnedFd) -> Result<(), Fault> {
 fn open_sources(plan: &Plan) -> Result<(), Fault> {
     let system = plan.root.trees.iter();
     let further = plan.workspace.mounts.iter().map(|mount| &mount.tree);
-    for (index, tree) in system.chain([&plan.workspace.lower]).chain(further).enumerate() {
+    for (index, tree) in system.chain(&plan.workspace.lower).chain(further).enumerate() {
         let clone = match open_source(tree) {
             Err(Errno::NOENT) if tree.links == Links::FollowOptional => continue,
             other => other.map_err(Fault::at(Stage::Source, index))?,
@@ -61,7 +65,7 @@ fn open_sources(plan: &Plan) -> Result<(), Fault> {
 
 /// Always with everything mounted beneath: the kernel refuses to uncover what is under a mount
 /// that this namespace did not make.
-fn open_source(tree: &Tree) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_source(tree: &Tree) -> Result<OwnedFd, Errno> {
     let whole = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE;
@@ -80,7 +84,7 @@ fn open_source(tree: &Tree) -> Result<OwnedFd, Errno> {
 
 /// From here on names are relative to the scratch file system.
 fn make_scratch(plan: &Plan) -> Result<(), Errno> {
-    const FOLDERS: [(&CStr, u32); 8] = [
+    const FOLDERS: [(&CStr, u32); 7] = [
         (c"root", 0o755),
         (c"lower", 0o755),
         (c"upper", 0o755),
@@ -88,7 +92,6 @@ fn make_scratch(plan: &Plan) -> Result<(), Errno> {
         (c"tmp", 0o1777),
         (c"home", 0o755),
         (c"shm", 0o1777),
-        (BLANK_FOLDER, 0o555),
     ];
     rustix::process::umask(Mode::empty());
     mount(c"palisade", STAGING, c"tmpfs", INERT, plan.root.scratch.as_c_str())?;
@@ -96,10 +99,16 @@ fn make_scratch(plan: &Plan) -> Result<(), Errno> {
     for (name, mode) in FOLDERS {
         rustix::fs::mkdirat(CWD, name, Mode::from_raw_mode(mode))?;
     }
+    make_blanks()?;
+    mount(c"palisade", c"root", c"tmpfs", INERT, plan.root.base.as_c_str())
+}
+
+/// Makes what paths are covered with, in the present folder.
+pub(crate) fn make_blanks() -> Result<(), Errno> {
+    rustix::fs::mkdirat(CWD, BLANK_FOLDER, Mode::from_raw_mode(0o555))?;
     create(BLANK_FILE, &[], 0o444)?;
     freeze(BLANK_FILE)?;
-    freeze(BLANK_FOLDER)?;
-    mount(c"palisade", c"root", c"tmpfs", INERT, plan.root.base.as_c_str())
+    freeze(BLANK_FOLDER)
 }
 
 fn fill(plan: &Plan) -> Result<(), Fault> {
@@ -146,9 +155,18 @@ pub(super) fn repeat(from: &CStr) -> Result<OwnedFd, Errno> {
 }
 
 fn mount_processes(plan: &Plan) -> Result<(), Fault> {
-    let flags = INERT | MountFlags::NOEXEC | MountFlags::RDONLY;
+    #[cfg(weaken)]
+    if !crate::weaken::stands(crate::weaken::Wall::PidNamespace) {
+        return crate::weaken::show_processes_of_the_host().map_err(Fault::of(Stage::Processes));
+    }
+    let flags = INERT | MountFlags::NOEXEC;
     mount(c"proc", c"root/proc", c"proc", flags, plan.root.processes.as_c_str())
         .map_err(Fault::of(Stage::Processes))?;
+    let how = OFlags::PATH | OFlags::CLOEXEC;
+    let mounted = rustix::fs::open(c"root/proc", how, Mode::empty());
+    let mounted = mounted.map_err(Fault::of(Stage::Processes))?;
+    let read_only = Flags::READ_ONLY;
+    wall!(ProcView, restrict(mounted.as_fd(), read_only).map_err(Fault::of(Stage::Processes))?);
     for (index, place) in plan.root.masked.iter().enumerate() {
         cover(place).map_err(Fault::at(Stage::Mask, index))?;
     }
@@ -185,6 +203,17 @@ fn hand_over(setup: &OwnedFd) -> Result<(), Errno> {
     send_with(setup, Message::Upper, upper.as_fd())
 }
 
+/// Segments that nothing has attached belong to no process, so whoever counts memory has to look
+/// here. The list is that of the namespace in which it was opened. A profile whose `/proc` does not
+/// have it allows no segments either.
+fn hand_over_segments(setup: &OwnedFd) -> Result<(), Errno> {
+    let how = OFlags::RDONLY | OFlags::CLOEXEC;
+    match rustix::fs::open(c"root/proc/sysvipc/shm", how, Mode::empty()) {
+        Err(Errno::NOENT) => Ok(()),
+        list => send_with(setup, Message::Segments, list?.as_fd()),
+    }
+}
+
 /// The old root is put on top of the new one and taken off at once, so it has no name inside.
 fn pivot() -> Result<(), Errno> {
     rustix::process::chdir(c"root")?;
@@ -195,7 +224,7 @@ fn pivot() -> Result<(), Errno> {
 
 fn seal() -> Result<(), Errno> {
     let root = rustix::fs::open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    restrict(root.as_fd(), Flags::READ_ONLY)?;
+    wall!(ReadOnly, restrict(root.as_fd(), Flags::READ_ONLY)?);
     rustix::process::umask(Mode::from_raw_mode(0o022));
     Ok(())
 }

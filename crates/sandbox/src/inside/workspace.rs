@@ -18,7 +18,7 @@ use crate::plan::{Attached, Hidden, Walk, Workspace, Written};
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Builds the workspace in the unfinished root. Masks come last, so nothing is laid over them.
-pub(super) fn build(workspace: &Workspace) -> Result<(), Fault> {
+pub(crate) fn build(workspace: &Workspace) -> Result<(), Fault> {
     overlay(workspace).map_err(Fault::of(Stage::Overlay))?;
     for (index, further) in workspace.mounts.iter().enumerate() {
         add_mount(further).map_err(Fault::at(Stage::Mount, index))?;
@@ -36,10 +36,11 @@ pub(super) fn build(workspace: &Workspace) -> Result<(), Fault> {
 /// layers have short relative names, so no path of the host shows up in `/proc/self/mountinfo`
 /// and no character of one can be mistaken for an option.
 fn overlay(workspace: &Workspace) -> Result<(), Errno> {
-    attach(&workspace.lower)?;
+    workspace.lower.as_ref().map_or(Ok(()), attach)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     let layers = c"lowerdir=lower,upperdir=upper,workdir=work,userxattr";
-    mount(c"palisade", c"root/workspace", c"overlay", flags, layers)
+    wall!(Overlay, mount(c"palisade", c"root/workspace", c"overlay", flags, layers)?);
+    Ok(())
 }
 
 fn add_mount(further: &Attached) -> Result<(), Errno> {
@@ -65,7 +66,7 @@ fn add_file(file: &Written) -> Result<(), Errno> {
     let (folder, name) = parent(&file.place)?;
     let how = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(0o644);
-    let created = openat2(&folder, name, how, mode, STRICT)?;
+    let created = openat2(&folder, name, how, mode, strict())?;
     write_all(&created, &file.content)
 }
 
@@ -75,7 +76,7 @@ fn hide(hidden: &Hidden) -> Result<(), Errno> {
         Err(Errno::NOENT | Errno::NOTDIR) if hidden.kind == Kind::Absent => return Ok(()),
         other => other?,
     };
-    let from = match (hidden.kind, openat2(&folder, name, OFlags::PATH, Mode::empty(), STRICT)) {
+    let from = match (hidden.kind, openat2(&folder, name, OFlags::PATH, Mode::empty(), strict())) {
         (Kind::Absent, Err(Errno::NOENT)) => return Ok(()),
         (Kind::Absent, Ok(_)) => return Err(Errno::AGAIN),
         (_, Err(errno)) => return Err(errno),
@@ -87,12 +88,18 @@ fn hide(hidden: &Hidden) -> Result<(), Errno> {
 }
 
 fn cover(folder: &OwnedFd, name: &CStr, with: &OwnedFd) -> Result<(), Errno> {
-    let place = openat2(folder, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), STRICT)?;
+    let place = openat2(folder, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), strict())?;
     let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(with, c"", &place, c"", both)
 }
 
-const STRICT: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+/// How every place in the workspace is reached.
+fn strict() -> ResolveFlags {
+    let strict = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+    #[cfg(weaken)]
+    let strict = crate::weaken::resolution(strict);
+    strict
+}
 
 /// What to do about folders on the way that do not exist.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +115,7 @@ fn parent(walk: &Walk) -> Result<(OwnedFd, &CStr), Errno> {
 /// Opens the folder that holds the last component, and returns that component's name.
 fn reach(walk: &Walk, missing: Missing) -> Result<(OwnedFd, &CStr), Errno> {
     let Some((last, way)) = walk.0.split_last() else { return Err(Errno::INVAL) };
-    let mut folder = openat2(CWD, c"root", FOLDER, Mode::empty(), STRICT)?;
+    let mut folder = openat2(CWD, c"root", FOLDER, Mode::empty(), strict())?;
     for name in way {
         folder = step(&folder, name, missing)?;
     }
@@ -116,10 +123,10 @@ fn reach(walk: &Walk, missing: Missing) -> Result<(OwnedFd, &CStr), Errno> {
 }
 
 fn step(folder: &OwnedFd, name: &CString, missing: Missing) -> Result<OwnedFd, Errno> {
-    match openat2(folder, name.as_c_str(), FOLDER, Mode::empty(), STRICT) {
+    match openat2(folder, name.as_c_str(), FOLDER, Mode::empty(), strict()) {
         Err(Errno::NOENT) if missing == Missing::Make => {
             rustix::fs::mkdirat(folder, name.as_c_str(), Mode::from_raw_mode(0o755))?;
-            openat2(folder, name.as_c_str(), FOLDER, Mode::empty(), STRICT)
+            openat2(folder, name.as_c_str(), FOLDER, Mode::empty(), strict())
         }
         other => other,
     }

@@ -7,12 +7,14 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{Hierarchy, LimitError, LimitInForce, Mechanism, OWN_PROCESSES, Wanted, limit};
+use super::epoch::PREFIX;
+use super::{
+    Clock, Hierarchy, Legacy, LimitError, LimitInForce, Mechanism, OWN_PROCESSES, Wanted, limit,
+};
 use crate::layer::Layer;
 
-/// Groups are called `palisade-<supervisor>-<number>`.
-pub(super) const PREFIX: &str = "palisade-";
 /// Length of the accounting period for processor time, in microseconds.
 const CPU_PERIOD_MICROS: u64 = 100_000;
 
@@ -20,17 +22,19 @@ const CPU_PERIOD_MICROS: u64 = 100_000;
 #[derive(Debug)]
 pub(crate) struct Group {
     folders: Vec<PathBuf>,
-    join: Option<Join>,
+    join: Join,
+    /// `cgroup.kill`, where there is one.
+    kill: Option<OwnedFd>,
     files: Files,
 }
 
 /// How a process gets into the group.
-#[derive(Debug)]
-pub(crate) enum Join {
+#[derive(Debug, Default)]
+pub(crate) struct Join {
     /// `clone3` makes it there.
-    AtBirth(OwnedFd),
+    pub(crate) at_birth: Option<OwnedFd>,
     /// It writes itself into each file; a single thread moving itself takes no global lock.
-    ByItself(Vec<OwnedFd>),
+    pub(crate) by_itself: Vec<OwnedFd>,
 }
 
 /// What a group has seen.
@@ -49,6 +53,7 @@ struct Files {
     oom: Option<PathBuf>,
     pids: Option<PathBuf>,
     peak: Option<PathBuf>,
+    clock: Option<Clock>,
 }
 
 impl Group {
@@ -63,10 +68,12 @@ impl Group {
             Hierarchy::Absent => Ok((None, Vec::new())),
             Hierarchy::Unified { folder, cpu } => {
                 let mut making = Making::new(Mechanism::CgroupV2);
-                making.unified(&folder.join(name), wanted, *cpu)?;
+                let path = folder.join(name);
+                making.folder(&path, Layer::ProcessLimit)?;
+                making.unified(&path, wanted, *cpu)?;
                 making.finish()
             }
-            Hierarchy::Legacy { memory, pids, cpu } => {
+            Hierarchy::Legacy(Legacy { memory, pids, cpu, cpuacct, unified }) => {
                 let mut making = Making::new(Mechanism::CgroupV1);
                 if let (Some(folder), Some(bytes)) = (memory, wanted.memory) {
                     making.legacy_memory(&folder.join(&name), bytes)?;
@@ -77,14 +84,30 @@ impl Group {
                 if let (Some(folder), Some(thousandths)) = (cpu, wanted.cpu) {
                     making.legacy_cpu(&folder.join(&name), thousandths)?;
                 }
+                if let (Some(folder), Some(limit)) = (cpuacct, wanted.cpu_time) {
+                    making.legacy_cpu_time(&folder.join(&name), limit)?;
+                }
+                if let Some(folder) = unified {
+                    making.beside(&folder.join(&name))?;
+                }
                 making.finish()
             }
         }
     }
 
     /// The ends through which a process joins; they can be taken once.
-    pub(crate) fn take_join(&mut self) -> Option<Join> {
-        self.join.take()
+    pub(crate) fn take_join(&mut self) -> Join {
+        std::mem::take(&mut self.join)
+    }
+
+    /// The file through which everything inside is killed at once; it can be taken once.
+    pub(crate) fn take_kill(&mut self) -> Option<OwnedFd> {
+        self.kill.take()
+    }
+
+    /// Where the processor time of everything inside is counted.
+    pub(super) fn clock(&self) -> Option<Clock> {
+        self.files.clock.clone()
     }
 
     /// The folders, for the receipt.
@@ -116,11 +139,11 @@ impl Drop for Group {
     }
 }
 
-/// The value of `key` in lines of `key value`.
-fn keyed(text: &str, key: &str) -> Option<u64> {
+/// The value of `key` in lines of `key value`, without a unit behind it.
+pub(super) fn keyed(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let (name, value) = line.split_once(' ')?;
-        (name == key).then(|| value.trim().parse().ok())?
+        (name == key).then(|| value.split_whitespace().next()?.parse().ok())?
     })
 }
 
@@ -128,29 +151,28 @@ fn keyed(text: &str, key: &str) -> Option<u64> {
 struct Making {
     group: Group,
     mechanism: Mechanism,
-    tasks: Vec<OwnedFd>,
     in_force: Vec<LimitInForce>,
 }
 
 impl Making {
     fn new(mechanism: Mechanism) -> Self {
         Self {
-            group: Group { folders: Vec::new(), join: None, files: Files::default() },
+            group: Group {
+                folders: Vec::new(),
+                join: Join::default(),
+                kill: None,
+                files: Files::default(),
+            },
             mechanism,
-            tasks: Vec::new(),
             in_force: Vec::new(),
         }
     }
 
-    fn finish(mut self) -> Result<(Option<Group>, Vec<LimitInForce>), LimitError> {
-        if !self.tasks.is_empty() {
-            self.group.join = Some(Join::ByItself(self.tasks));
-        }
+    fn finish(self) -> Result<(Option<Group>, Vec<LimitInForce>), LimitError> {
         Ok((Some(self.group), self.in_force))
     }
 
     fn unified(&mut self, path: &Path, wanted: &Wanted, cpu: bool) -> Result<(), LimitError> {
-        self.folder(path, Layer::ProcessLimit)?;
         self.set(path, Layer::ProcessLimit, &[("pids.max", wanted.pids.to_string())])?;
         self.keeps("processes", wanted.pids.saturating_sub(OWN_PROCESSES), "count");
         if let Some(bytes) = wanted.memory {
@@ -165,13 +187,30 @@ impl Making {
             self.set(path, Layer::CpuLimit, &[("cpu.max", value)])?;
             self.keeps("cpu", thousandths.into(), "thousandths");
         }
+        if let Some(time) = wanted.cpu_time {
+            self.keeps("cpu_time", millis(time), "milliseconds");
+        }
         self.group.files = Files {
             oom: Some(path.join("memory.events")),
             pids: Some(path.join("pids.events")),
             peak: Some(path.join("memory.peak")),
+            clock: Some(Clock::Micros(path.join("cpu.stat"))),
         };
-        let folder = File::open(path).map_err(failed(Layer::ProcessLimit))?;
-        self.group.join = Some(Join::AtBirth(folder.into()));
+        self.enter(path, Layer::ProcessLimit)
+    }
+
+    /// The v2 group of a host whose limits are kept by the older hierarchies: it reaches what is
+    /// frozen and what forks with one write.
+    fn beside(&mut self, path: &Path) -> Result<(), LimitError> {
+        self.folder(path, Layer::PidNamespace)?;
+        self.enter(path, Layer::PidNamespace)
+    }
+
+    /// The ends of a v2 group; `cgroup.kill` has been there since Linux 5.14.
+    fn enter(&mut self, path: &Path, layer: Layer) -> Result<(), LimitError> {
+        self.group.join.at_birth = Some(File::open(path).map_err(failed(layer))?.into());
+        let kill = fs::OpenOptions::new().write(true).open(path.join("cgroup.kill"));
+        self.group.kill = kill.ok().map(OwnedFd::from);
         Ok(())
     }
 
@@ -205,6 +244,17 @@ impl Making {
         self.tasks(path, Layer::CpuLimit)
     }
 
+    fn legacy_cpu_time(&mut self, path: &Path, limit: Duration) -> Result<(), LimitError> {
+        let shared = self.group.folders.iter().any(|folder| folder == path);
+        if !shared {
+            self.folder(path, Layer::CpuLimit)?;
+            self.tasks(path, Layer::CpuLimit)?;
+        }
+        self.group.files.clock = Some(Clock::Nanos(path.join("cpuacct.usage")));
+        self.keeps("cpu_time", millis(limit), "milliseconds");
+        Ok(())
+    }
+
     fn folder(&mut self, path: &Path, layer: Layer) -> Result<(), LimitError> {
         fs::create_dir(path).map_err(failed(layer))?;
         self.group.folders.push(path.to_owned());
@@ -226,7 +276,7 @@ impl Making {
 
     fn tasks(&mut self, folder: &Path, layer: Layer) -> Result<(), LimitError> {
         let file = fs::OpenOptions::new().write(true).open(folder.join("tasks"));
-        self.tasks.push(file.map_err(failed(layer))?.into());
+        self.group.join.by_itself.push(file.map_err(failed(layer))?.into());
         Ok(())
     }
 
@@ -238,6 +288,10 @@ impl Making {
 /// Microseconds of processor time per period; the kernel takes no less than one millisecond.
 fn quota(thousandths: u32) -> u64 {
     (u64::from(thousandths) * CPU_PERIOD_MICROS / 1000).max(1000)
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn failed(layer: Layer) -> impl Fn(io::Error) -> LimitError {
@@ -255,6 +309,7 @@ mod tests {
         assert_eq!(keyed("max 17", "max"), Some(17));
         assert_eq!(keyed("low 0\nhigh 0\n", "max"), None);
         assert_eq!(keyed("max many", "max"), None);
+        assert_eq!(keyed("Pss:  7 kB\nPss_Anon:      12 kB\n", "Pss_Anon:"), Some(12));
     }
 
     #[test]
@@ -264,11 +319,78 @@ mod tests {
         assert_eq!(quota(1), 1000);
     }
 
+    /// A folder with the files of a v2 group, as the kernel makes them.
+    fn unified_group() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("pids.max", "max\n"),
+            ("memory.max", "max\n"),
+            ("memory.oom.group", "0\n"),
+            ("memory.swap.max", "max\n"),
+            ("cpu.max", "max 100000\n"),
+            ("cgroup.kill", ""),
+            ("memory.events", "low 0\nhigh 0\nmax 12\noom 2\noom_kill 2\noom_group_kill 1\n"),
+            ("pids.events", "max 3\n"),
+            ("memory.peak", "1048576\n"),
+            ("cpu.stat", "usage_usec 1500000\nuser_usec 0\n"),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_unified_group_is_set_joined_and_read() {
+        let folder = unified_group();
+        let path = folder.path();
+        let wanted = Wanted {
+            memory: Some(1 << 20),
+            pids: 9,
+            cpu: Some(500),
+            cpu_time: Some(Duration::from_secs(2)),
+        };
+        let mut making = Making::new(Mechanism::CgroupV2);
+        making.unified(path, &wanted, true).unwrap();
+        let (group, in_force) = making.finish().unwrap();
+        let mut group = group.unwrap();
+        for (name, expect) in [
+            ("pids.max", "9"),
+            ("memory.max", "1048576"),
+            ("memory.oom.group", "1"),
+            ("memory.swap.max", "0"),
+            ("cpu.max", "50000 100000"),
+        ] {
+            let text = fs::read_to_string(path.join(name)).unwrap();
+            assert!(text.starts_with(expect), "{name}: {text}");
+        }
+        let names: Vec<_> = in_force.iter().map(|limit| (limit.name, limit.value)).collect();
+        let expect = [("processes", 8), ("memory", 1 << 20), ("cpu", 500), ("cpu_time", 2000)];
+        assert_eq!(names, expect);
+        assert!(in_force.iter().all(|limit| limit.mechanism == Mechanism::CgroupV2));
+        let expect = Observed { oom_kills: 2, forks_refused: 3, peak_memory: Some(1 << 20) };
+        assert_eq!(group.observe(), expect);
+        assert_eq!(group.clock(), Some(Clock::Micros(path.join("cpu.stat"))));
+        let join = group.take_join();
+        assert!(join.at_birth.is_some() && join.by_itself.is_empty());
+        rustix::io::write(group.take_kill().unwrap(), b"1").unwrap();
+        assert_eq!(fs::read_to_string(path.join("cgroup.kill")).unwrap(), "1");
+    }
+
+    #[test]
+    fn a_group_without_the_processor_controller_keeps_no_quota() {
+        let folder = unified_group();
+        let wanted = Wanted { memory: None, pids: 9, cpu: Some(500), cpu_time: None };
+        let mut making = Making::new(Mechanism::CgroupV2);
+        making.unified(folder.path(), &wanted, false).unwrap();
+        let (_, in_force) = making.finish().unwrap();
+        assert_eq!(in_force.iter().map(|limit| limit.name).collect::<Vec<_>>(), ["processes"]);
+    }
+
     #[test]
     fn a_limit_that_cannot_be_written_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let hierarchy = Hierarchy::Unified { folder: folder.path().to_owned(), cpu: false };
-        let wanted = Wanted { memory: Some(1 << 20), pids: 8, cpu: None };
+        let wanted = Wanted { memory: Some(1 << 20), pids: 8, cpu: None, cpu_time: None };
         let refused = Group::create(&hierarchy, &wanted, "1-1").unwrap_err();
         assert_eq!(refused.layer, Layer::ProcessLimit);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the group is removed");

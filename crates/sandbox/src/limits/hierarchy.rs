@@ -1,14 +1,15 @@
 //! Where on this host control groups can be made, found once per process.
 //!
 //! A v2 folder counts only if it hands memory and process limits on to its children and this
-//! process may move others into them; otherwise v1 folders of the caller's own groups are used.
-//! The reading is pure (`Mounts::parse`, `own_paths`) and tested on text of several hosts.
+//! process may move others into them; otherwise v1 folders of the caller's own groups are used,
+//! with a v2 one beside them to kill and freeze everything inside at once. The reading is pure
+//! (`Mount::parse`, `own_path`) and tested on text of several hosts.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use super::group::PREFIX;
+use super::delegation;
 
 /// Folders in which groups are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,40 +17,59 @@ pub(crate) enum Hierarchy {
     /// One folder for everything; `cpu` is whether it hands on the processor controller.
     Unified { folder: PathBuf, cpu: bool },
     /// A folder per controller.
-    Legacy { memory: Option<PathBuf>, pids: Option<PathBuf>, cpu: Option<PathBuf> },
+    Legacy(Legacy),
     /// Nothing is delegated.
     Absent,
 }
 
+/// Folders of a host that still has the older hierarchies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Legacy {
+    pub(crate) memory: Option<PathBuf>,
+    pub(crate) pids: Option<PathBuf>,
+    pub(crate) cpu: Option<PathBuf>,
+    /// Where processor time is counted; often the same folder as `cpu`.
+    pub(crate) cpuacct: Option<PathBuf>,
+    /// The v2 folder beside them, which limits nothing.
+    pub(crate) unified: Option<PathBuf>,
+}
+
 impl Hierarchy {
-    /// Looks at the host, and removes empty groups that dead supervisors left behind.
+    /// Looks at the host.
     pub(super) fn find(mounts: &str, own: &str) -> Self {
         let mounts = Mount::parse_all(mounts);
-        if let Some(unified) = unified(&mounts, own) {
+        if let Some(unified) = unified(&mounts, own).or_else(|| undivided(&mounts, own)) {
             return unified;
         }
         let folder =
             |controller: &str| legacy(&mounts, own, controller).filter(|path| is_ours(path));
-        match (folder("memory"), folder("pids"), folder("cpu")) {
-            (None, None, None) => Self::Absent,
-            (memory, pids, cpu) => Self::Legacy { memory, pids, cpu },
-        }
+        let found = Legacy {
+            memory: folder("memory"),
+            pids: folder("pids"),
+            cpu: folder("cpu"),
+            cpuacct: folder("cpuacct"),
+            unified: beside(&mounts, own),
+        };
+        let limits = [&found.memory, &found.pids, &found.cpu, &found.cpuacct];
+        if limits.into_iter().all(Option::is_none) { Self::Absent } else { Self::Legacy(found) }
     }
 
-    /// The hierarchy of this process.
+    /// The hierarchy of this process. Where it has a v2 group to itself, it moves one level down.
     pub(crate) fn discover() -> Self {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let found = Self::find(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"));
-        found.folders().into_iter().for_each(sweep);
-        found
+        Self::find(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"))
     }
 
     /// Every folder in which groups are made.
     pub(crate) fn folders(&self) -> Vec<&Path> {
         match self {
             Self::Unified { folder, .. } => vec![folder],
-            Self::Legacy { memory, pids, cpu } => {
-                [memory, pids, cpu].into_iter().flatten().map(PathBuf::as_path).collect()
+            Self::Legacy(Legacy { memory, pids, cpu, cpuacct, unified }) => {
+                let all = [memory, pids, cpu, cpuacct, unified];
+                let mut folders: Vec<&Path> =
+                    all.into_iter().flatten().map(PathBuf::as_path).collect();
+                folders.dedup();
+                folders
             }
             Self::Absent => Vec::new(),
         }
@@ -57,7 +77,7 @@ impl Hierarchy {
 }
 
 /// One line of `mountinfo` that is about control groups.
-struct Mount {
+pub(super) struct Mount {
     root: PathBuf,
     place: PathBuf,
     /// Controllers of a v1 mount; empty for v2.
@@ -66,7 +86,7 @@ struct Mount {
 }
 
 impl Mount {
-    fn parse_all(text: &str) -> Vec<Self> {
+    pub(super) fn parse_all(text: &str) -> Vec<Self> {
         text.lines().filter_map(Self::parse).collect()
     }
 
@@ -90,18 +110,28 @@ impl Mount {
         })
     }
 
+    pub(super) fn is_unified(&self) -> bool {
+        self.unified
+    }
+
+    pub(super) fn place(&self) -> &Path {
+        &self.place
+    }
+
     /// The folder of the group `path` under this mount.
-    fn folder(&self, path: &Path) -> PathBuf {
+    /// A group outside of what is mounted, such as `/../x` in a cgroup namespace, has none; then
+    /// the mount's own root is what this process was given.
+    pub(super) fn folder(&self, path: &Path) -> PathBuf {
+        let above = path.components().any(|part| part == Component::ParentDir);
         match path.strip_prefix(&self.root) {
-            Ok(rest) if rest.as_os_str().is_empty() => self.place.clone(),
-            Ok(rest) => self.place.join(rest),
-            Err(_) => self.place.clone(),
+            Ok(rest) if !rest.as_os_str().is_empty() && !above => self.place.join(rest),
+            _ => self.place.clone(),
         }
     }
 }
 
 /// The own group of a controller, from lines such as `4:memory:/user`; v2 has no name.
-fn own_path<'a>(own: &'a str, controller: &str) -> Option<&'a Path> {
+pub(super) fn own_path<'a>(own: &'a str, controller: &str) -> Option<&'a Path> {
     own.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
         let names = fields.next()?;
@@ -110,7 +140,7 @@ fn own_path<'a>(own: &'a str, controller: &str) -> Option<&'a Path> {
     })
 }
 
-fn legacy(mounts: &[Mount], own: &str, controller: &str) -> Option<PathBuf> {
+pub(super) fn legacy(mounts: &[Mount], own: &str, controller: &str) -> Option<PathBuf> {
     let mount = mounts
         .iter()
         .find(|mount| !mount.unified && mount.controllers.iter().any(|name| name == controller))?;
@@ -129,25 +159,22 @@ fn unified(mounts: &[Mount], own: &str) -> Option<Hierarchy> {
     })
 }
 
-/// Groups can be made there, and processes moved into them.
-fn is_ours(folder: &Path) -> bool {
-    access(folder, Access::WRITE_OK).is_ok()
-        && access(folder.join("cgroup.procs"), Access::WRITE_OK).is_ok()
+/// The group of this process itself, where it is handed to it and not divided yet.
+fn undivided(mounts: &[Mount], own: &str) -> Option<Hierarchy> {
+    let mount = mounts.iter().find(|mount| mount.unified)?;
+    delegation::divide(&mount.folder(own_path(own, "")?), std::process::id())
 }
 
-/// Removes groups whose supervisor is dead. They are empty, because the first process of a
-/// sandbox dies with its supervisor; a group that is not is left alone by `rmdir`.
-fn sweep(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
-        if let Some(pid) = owner.and_then(|pid| pid.parse::<u32>().ok())
-            && !Path::new(&format!("/proc/{pid}")).exists()
-        {
-            let _busy = std::fs::remove_dir(entry.path());
-        }
-    }
+/// A v2 folder that limits nothing, but kills and freezes.
+fn beside(mounts: &[Mount], own: &str) -> Option<PathBuf> {
+    let mount = mounts.iter().find(|mount| mount.unified)?;
+    Some(mount.folder(own_path(own, "")?)).filter(|folder| is_ours(folder))
+}
+
+/// Groups can be made there, and processes moved into them.
+pub(super) fn is_ours(folder: &Path) -> bool {
+    access(folder, Access::WRITE_OK).is_ok()
+        && access(folder.join("cgroup.procs"), Access::WRITE_OK).is_ok()
 }
 
 #[cfg(test)]
@@ -179,6 +206,69 @@ mod tests {
         let line = "35 31 0:32 /docker/x /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory";
         let found = legacy(&Mount::parse_all(line), "4:memory:/docker/x", "memory");
         assert_eq!(found, Some(PathBuf::from("/sys/fs/cgroup/memory")));
+    }
+
+    #[test]
+    fn a_group_outside_of_the_namespace_is_the_mount_itself() {
+        let line = "41 31 0:38 /.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw";
+        let mounts = Mount::parse_all(line);
+        for own in ["/../user.slice/x", "/..", "/../.."] {
+            assert_eq!(mounts[0].folder(Path::new(own)), Path::new("/sys/fs/cgroup"), "{own}");
+        }
+    }
+
+    #[test]
+    fn an_older_host_uses_its_controllers_and_the_newer_one_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["memory", "cpu,cpuacct", "unified"] {
+            std::fs::create_dir(root.join(name)).unwrap();
+            std::fs::write(root.join(name).join("cgroup.procs"), "").unwrap();
+        }
+        let at = |name: &str| root.join(name).display().to_string();
+        let mounts = format!(
+            "1 0 0:1 / {} rw - cgroup cgroup rw,memory\n\
+             2 0 0:2 / {} rw - cgroup cgroup rw,cpu,cpuacct\n\
+             3 0 0:3 / {} rw - cgroup2 cgroup2 rw",
+            at("memory"),
+            at("cpu,cpuacct"),
+            at("unified")
+        );
+        let own = "5:memory:/\n4:cpu,cpuacct:/\n3:pids:/\n0::/";
+        let expect = Legacy {
+            memory: Some(root.join("memory")),
+            pids: None,
+            cpu: Some(root.join("cpu,cpuacct")),
+            cpuacct: Some(root.join("cpu,cpuacct")),
+            unified: Some(root.join("unified")),
+        };
+        let found = Hierarchy::find(&mounts, own);
+        assert_eq!(found, Hierarchy::Legacy(expect));
+        assert_eq!(found.folders().len(), 3, "a folder shared by two controllers is one");
+        std::fs::remove_file(root.join("unified/cgroup.procs")).unwrap();
+        let Hierarchy::Legacy(found) = Hierarchy::find(&mounts, own) else { panic!() };
+        assert_eq!(found.unified, None);
+        assert_eq!(Hierarchy::find("", own), Hierarchy::Absent);
+    }
+
+    #[test]
+    fn a_group_that_was_handed_over_whole_is_divided_when_nothing_above_will_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("app.scope");
+        std::fs::create_dir(&place).unwrap();
+        for (name, text) in [
+            ("cgroup.controllers", "cpu memory pids\n"),
+            ("cgroup.procs", &*std::process::id().to_string()),
+            ("cgroup.type", "domain\n"),
+            ("cgroup.subtree_control", ""),
+        ] {
+            std::fs::write(place.join(name), text).unwrap();
+        }
+        let mounts = format!("41 31 0:38 / {} rw - cgroup2 cgroup2 rw", folder.path().display());
+        let expect = Hierarchy::Unified { folder: place.clone(), cpu: true };
+        assert_eq!(Hierarchy::find(&mounts, "0::/app.scope\n"), expect);
+        let members = std::fs::read_to_string(place.join("palisade-supervisor/cgroup.procs"));
+        assert_eq!(members.unwrap(), std::process::id().to_string());
     }
 
     #[test]

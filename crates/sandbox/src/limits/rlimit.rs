@@ -3,8 +3,6 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit};
 
-use super::LimitError;
-use crate::layer::Layer;
 use crate::spec::Limits;
 
 /// Memory a process may lock, in bytes; enough for key handling of usual libraries.
@@ -12,6 +10,8 @@ const LOCKED_BYTES: u64 = 8 * 1024 * 1024;
 /// Stack of a process: the usual default, and what it may ask for, in bytes.
 const STACK_BYTES: u64 = 8 * 1024 * 1024;
 const STACK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Signals that wait, and with them timers, which each keep one ready.
+pub(super) const SIGNALS_MAX: u64 = 4096;
 
 /// The limits every program gets, with or without a cgroup.
 pub(super) fn always(limits: &Limits) -> Vec<(Resource, Rlimit)> {
@@ -21,6 +21,9 @@ pub(super) fn always(limits: &Limits) -> Vec<(Resource, Rlimit)> {
         exact(Resource::Nofile, limits.open_files.into()),
         exact(Resource::Fsize, limits.workspace_bytes),
         exact(Resource::Memlock, LOCKED_BYTES),
+        exact(Resource::Sigpending, SIGNALS_MAX),
+        exact(Resource::Msgqueue, 0),
+        exact(Resource::Rtprio, 0),
         (Resource::Stack, Rlimit { current: Some(STACK_BYTES.min(stack)), maximum: Some(stack) }),
     ]
 }
@@ -33,11 +36,8 @@ pub(super) fn exact(resource: Resource, value: u64) -> (Resource, Rlimit) {
 
 /// The number of processes. The kernel counts them per user *and* user namespace (since 5.14),
 /// so the count starts at zero in each sandbox; but it never counts the host's root.
-pub(super) fn processes(count: u64) -> Result<(Resource, Rlimit), LimitError> {
-    if is_root_of_host() {
-        return Err(LimitError { layer: Layer::ProcessLimit, source: None });
-    }
-    Ok(exact(Resource::Nproc, count))
+pub(super) fn processes(count: u64) -> Option<(Resource, Rlimit)> {
+    (!is_root_of_host()).then(|| exact(Resource::Nproc, count))
 }
 
 fn is_root_of_host() -> bool {

@@ -21,6 +21,8 @@ impl Plan {
             Stage::Cgroup => "joining the cgroup".to_owned(),
             Stage::Identity => "mapping the user and group".to_owned(),
             Stage::HostName => "setting the host name".to_owned(),
+            Stage::Loopback => "bringing up the loopback interface".to_owned(),
+            Stage::Listener => "handing over the listening socket".to_owned(),
             Stage::Propagation => "making the mounts private".to_owned(),
             Stage::Source => format!("opening {}", self.source(index)),
             Stage::Scratch => "mounting the scratch file system".to_owned(),
@@ -60,7 +62,7 @@ impl Plan {
             Stage::Landlock => format!("restricting with landlock{}", self.rule(index)),
             Stage::Program => "starting the program's process".to_owned(),
             Stage::Streams => "connecting the standard streams".to_owned(),
-            Stage::WorkingDirectory => format!("entering {}", quoted(&self.program.folder)),
+            Stage::WorkingDirectory => format!("entering {}", quoted(&self.program.text.folder)),
             Stage::Rlimit => "setting resource limits".to_owned(),
             Stage::Proof => format!("proving: {}", Check::named(index)),
             Stage::Seccomp => "installing the seccomp filter".to_owned(),
@@ -72,7 +74,7 @@ impl Plan {
     fn source(&self, index: usize) -> String {
         let system = self.root.trees.iter();
         let further = self.workspace.mounts.iter().map(|mount| &mount.tree);
-        let mut all = system.chain([&self.workspace.lower]).chain(further);
+        let mut all = system.chain(&self.workspace.lower).chain(further);
         all.nth(index).map_or_else(String::new, |tree| quoted(&tree.source))
     }
 

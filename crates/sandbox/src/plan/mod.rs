@@ -7,6 +7,7 @@ mod describe;
 mod etc;
 mod landlock;
 mod program;
+mod resolver;
 mod root;
 mod workspace;
 
@@ -21,12 +22,13 @@ use rustix::process::{Resource, Rlimit};
 
 use crate::check::Checked;
 use crate::host::Host;
-use crate::spec::Spec;
+use crate::profile::Profile;
+use crate::spec::{Network, Spec};
 use crate::sys::mount::Flags;
 
 pub(crate) use landlock::{Confinement, Rule};
-pub(crate) use program::Program;
-pub(crate) use root::{Root, visible};
+pub(crate) use program::{Program, Text, empty_input, environment, fill, input};
+pub(crate) use root::{Root, scratch_options, visible, visible_to_proxy};
 pub(crate) use workspace::{Attached, Hidden, Workspace, Written};
 
 /// The prepared work of one sandbox.
@@ -37,6 +39,10 @@ pub(crate) struct Plan {
     pub(crate) confinement: Confinement,
     pub(crate) program: Program,
     pub(crate) rlimits: Vec<(Resource, Rlimit)>,
+    pub(crate) network: Network,
+    pub(crate) profile: Profile,
+    /// Whether the supervisor counts what is used inside.
+    pub(crate) is_watched: bool,
 }
 
 impl Plan {
@@ -54,6 +60,9 @@ impl Plan {
             confinement: Confinement::new(host, spec, checked)?,
             program: Program::new(spec)?,
             rlimits,
+            network: spec.network,
+            profile: spec.profile,
+            is_watched: false,
         })
     }
 }
@@ -70,6 +79,14 @@ pub(crate) enum PlanError {
     /// The kernel offers no Landlock at all.
     #[error("landlock is not available")]
     NoLandlock,
+    /// The kernel's Landlock is older than the spec accepts.
+    #[error("landlock generation {found} is older than {floor}")]
+    OldLandlock {
+        /// What the kernel has.
+        found: u32,
+        /// What the spec asks for.
+        floor: u32,
+    },
     /// A descriptor could not be made.
     #[error("a descriptor could not be made")]
     Descriptor(#[from] io::Error),
@@ -110,6 +127,12 @@ pub(crate) struct Tree {
 impl Tree {
     fn new(source: &Path, target: CString, flags: Flags, links: Links) -> Result<Self, PlanError> {
         Ok(Self { source: c_path(source)?, target, flags, links, fd: OnceCell::new() })
+    }
+
+    /// A part of the host without any restriction.
+    #[cfg(weaken)]
+    pub(crate) fn whole(source: &Path, target: CString) -> Result<Self, PlanError> {
+        Self::new(source, target, Flags::NONE, Links::FollowOptional)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use super::{Links, PlanError, Tree, c_path, etc, in_root};
+use super::{Links, PlanError, Tree, c_path, etc, in_root, resolver};
 use crate::host::{Entry, Host, Shown};
 use crate::profile::Profile;
 use crate::spec::{HOME, Limits, Spec};
@@ -15,15 +15,41 @@ use crate::sys::mount::Flags;
 /// Folders of the host that hold programs, shown read-only and executable where they exist.
 const SYSTEM: [&str; 8] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"];
 
+/// What a program needs that is mounted for the purpose and runs no other: libraries, and the few
+/// settings they read. No program of the host is among it.
+const LIBRARIES: [&str; 12] = [
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libx32",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/services",
+    "/etc/ssl/openssl.cnf",
+];
+
 /// Device nodes that are safe to share: they hold no state of anybody.
 const DEVICES: [&str; 4] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"];
+
+/// What is shown of the host, however it is mounted there.
+const SHOWN: Flags = Flags::READ_ONLY.and(Flags::NO_SETUID).and(Flags::NO_DEVICES);
 
 /// Inodes the launcher itself needs on the scratch file system.
 const SCRATCH_INODES: u64 = 16;
 
-/// Every path of the host that a sandbox shows where it exists.
+/// Every path of the host that a sandbox for work shows where it exists.
 pub(crate) fn visible() -> impl Iterator<Item = &'static str> {
     SYSTEM.into_iter().chain(etc::SHOWN.iter().map(|(path, _)| *path))
+}
+
+/// Every path of the host that the egress proxy's own process is shown where it exists; the
+/// resolver's files come on top.
+pub(crate) fn visible_to_proxy() -> impl Iterator<Item = &'static str> {
+    LIBRARIES.into_iter()
 }
 
 /// How to build the root.
@@ -40,37 +66,61 @@ pub(crate) struct Root {
     pub(crate) links: Vec<(CString, CString)>,
     pub(crate) files: Vec<(CString, Vec<u8>)>,
     pub(crate) masked: Vec<CString>,
+    /// Files of the resolver that are shown; for the receipt.
+    pub(crate) resolver: Vec<&'static str>,
 }
 
 impl Root {
     pub(super) fn new(host: &Host, spec: &Spec) -> Result<Self, PlanError> {
+        let shown = host.shown(spec.profile);
         let mut root = Self {
             scratch: scratch_options(&spec.limits)?,
             base: c"size=1m,nr_inodes=4096,mode=0755".to_owned(),
             processes: match spec.profile {
-                Profile::Strict => c"hidepid=ptraceable,subset=pid".to_owned(),
-                Profile::Standard => c"hidepid=ptraceable".to_owned(),
+                Profile::Strict | Profile::StrictNet | Profile::Proxy => {
+                    c"hidepid=ptraceable,subset=pid".to_owned()
+                }
+                Profile::Standard | Profile::StandardNet => c"hidepid=ptraceable".to_owned(),
             },
-            trees: Vec::with_capacity(host.shown.len() + DEVICES.len()),
+            trees: Vec::with_capacity(shown.len() + DEVICES.len()),
             folders: Vec::new(),
             links: Vec::new(),
             files: Vec::new(),
             masked: Vec::new(),
+            resolver: Vec::new(),
         };
         root.add_folders()?;
-        host.shown.iter().try_for_each(|shown| root.show(shown))?;
+        shown.iter().try_for_each(|shown| root.show(shown))?;
         DEVICES.into_iter().try_for_each(|device| root.add_device(device))?;
         root.add_links()?;
         for (path, text) in etc::WRITTEN {
             root.files.push((in_root(path)?, text.into()));
         }
         root.files.push((in_root("/.proof")?, b"only landlock hides this line\n".into()));
-        if spec.profile == Profile::Standard {
-            for path in &host.masked {
-                root.masked.push(in_root(path)?);
+        match spec.profile {
+            // The masked files are in the part of `/proc` that these are not shown.
+            Profile::Strict | Profile::StrictNet => {}
+            Profile::Proxy => root.show_resolver()?,
+            Profile::Standard | Profile::StandardNet => {
+                for path in &host.masked {
+                    root.masked.push(in_root(path)?);
+                }
             }
         }
         Ok(root)
+    }
+
+    /// Over the written files where there are such, which stay for a host without.
+    fn show_resolver(&mut self) -> Result<(), PlanError> {
+        for (source, path) in resolver::found() {
+            let target = in_root(path)?;
+            if !etc::WRITTEN.iter().any(|(written, _)| *written == path) {
+                self.files.push((target.clone(), Vec::new()));
+            }
+            self.trees.push(Tree::new(&source, target, SHOWN, Links::FollowOptional)?);
+            self.resolver.push(path);
+        }
+        Ok(())
     }
 
     fn add_folders(&mut self) -> Result<(), PlanError> {
@@ -88,7 +138,6 @@ impl Root {
     }
 
     fn show(&mut self, shown: &Shown) -> Result<(), PlanError> {
-        const FLAGS: Flags = Flags::READ_ONLY.and(Flags::NO_SETUID).and(Flags::NO_DEVICES);
         let target = in_root(&shown.path)?;
         for (slash, _) in shown.path.match_indices('/').skip(1) {
             self.add_folder(shown.path.get(..slash).unwrap_or_default())?;
@@ -102,7 +151,7 @@ impl Root {
             }
         }
         let source = Path::new(&shown.path);
-        self.trees.push(Tree::new(source, target, FLAGS, Links::FollowOptional)?);
+        self.trees.push(Tree::new(source, target, SHOWN, Links::FollowOptional)?);
         Ok(())
     }
 
@@ -129,7 +178,7 @@ impl Root {
     }
 }
 
-fn scratch_options(limits: &Limits) -> Result<CString, PlanError> {
+pub(crate) fn scratch_options(limits: &Limits) -> Result<CString, PlanError> {
     let bytes = limits.workspace_bytes;
     let inodes = limits.workspace_inodes.saturating_add(SCRATCH_INODES);
     Ok(CString::new(format!("size={bytes},nr_inodes={inodes},mode=0755"))?)

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use super::{Links, PlanError, Tree, Walk};
 use crate::check::{Checked, Kind};
+use crate::profile::Profile;
 use crate::spec::{Access, Spec, WORKSPACE};
 use crate::sys::mount::Flags;
 
 /// How to fill the workspace.
 pub(crate) struct Workspace {
-    /// The project, read-only; becomes the overlay's lower layer.
-    pub(crate) lower: Tree,
+    /// The project, read-only; becomes the overlay's lower layer. Without it that layer is empty.
+    pub(crate) lower: Option<Tree>,
     pub(crate) mounts: Vec<Attached>,
     pub(crate) files: Vec<Written>,
     pub(crate) hidden: Vec<Hidden>,
@@ -39,7 +40,7 @@ pub(crate) struct Hidden {
 }
 
 impl Workspace {
-    pub(super) fn new(spec: &Spec, checked: &Checked) -> Result<Self, PlanError> {
+    pub(crate) fn new(spec: &Spec, checked: &Checked) -> Result<Self, PlanError> {
         const LOWER: Flags = Flags::READ_ONLY.and(Flags::NO_SETUID).and(Flags::NO_DEVICES);
         let workspace = Path::new(WORKSPACE);
         let mounts = checked.mounts.iter().map(|(mount, kind)| {
@@ -61,8 +62,14 @@ impl Workspace {
         let hidden = checked.hidden.iter().map(|(path, kind)| {
             Ok::<_, PlanError>(Hidden { place: Walk::new(&workspace.join(path))?, kind: *kind })
         });
+        let lower = match spec.profile {
+            Profile::Strict | Profile::StrictNet | Profile::Standard | Profile::StandardNet => {
+                Some(Tree::new(&checked.lower, c"lower".to_owned(), LOWER, Links::Refuse)?)
+            }
+            Profile::Proxy => None,
+        };
         Ok(Self {
-            lower: Tree::new(&checked.lower, c"lower".to_owned(), LOWER, Links::Refuse)?,
+            lower,
             mounts: mounts.collect::<Result<_, _>>()?,
             files: files.collect::<Result<_, _>>()?,
             hidden: hidden.collect::<Result<_, _>>()?,

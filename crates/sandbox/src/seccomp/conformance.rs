@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::rule::{Condition, Rule, Width};
+use super::rule::{Case, Condition, Rule, Width};
 use super::table::{Verdict, table};
 use crate::profile::Profile;
 
@@ -15,40 +15,45 @@ const INTRODUCTION: &str = "\
 Generated from the lists in `crates/sandbox/src/seccomp/`; do not edit. After changing a list run
 `UPDATE_DOCS=1 cargo test -p sandbox --test seccomp page`.
 
-A call is *allowed*, allowed *if* one of its arguments passes (the tests are listed at the end), or
-answered with the error number shown. A number that is not in this table is answered `ENOSYS`, as an
-older kernel would. A call of another architecture's table (i386 by `int 0x80`, x32) ends the
-process with `SIGSYS`. `-` means that the architecture has no such call.
+A call is *allowed*, allowed *if* its arguments pass (the tests are listed at the end), or answered
+with the error number shown. A number that is not in this table is answered `ENOSYS`, as an older
+kernel would. A call of another architecture's table (i386 by `int 0x80`, x32) ends the process with
+`SIGSYS`. `-` means that the architecture has no such call. `proxy` is the profile of the egress
+proxy's own process; no workflow can name it.
 
 ";
 
+/// One call with its verdict under each profile, in the order of [`Profile::ALL`].
+type Row = [Verdict; Profile::ALL.len()];
+
 /// The whole page, ending with a line feed.
 pub fn conformance_table() -> String {
-    let mut rows: Vec<_> = table(Profile::Strict).zip(table(Profile::Standard)).collect();
-    rows.sort_by_key(|(strict, _)| strict.name);
+    let [mut a, mut b, mut c, mut d, mut e] = Profile::ALL.map(table);
+    let mut next = || Some([a.next()?, b.next()?, c.next()?, d.next()?, e.next()?]);
+    let mut rows: Vec<Row> = std::iter::from_fn(&mut next).collect();
+    rows.sort_by_key(|[first, ..]| first.name);
     let mut page = String::from(INTRODUCTION);
-    page.push_str("| call | x86_64 | aarch64 | strict | standard | why |\n");
-    page.push_str("|---|--:|--:|---|---|---|\n");
-    for (strict, standard) in &rows {
-        page.push_str(&row(strict, standard));
-    }
+    page.push_str("| call | x86_64 | aarch64 |");
+    page.extend(Profile::ALL.map(|profile| format!(" {profile} |")));
+    page.push_str(" why |\n|---|--:|--:|");
+    page.extend(Profile::ALL.map(|_| "---|"));
+    page.push_str("---|\n");
+    page.extend(rows.iter().map(row));
     page.push_str("\n## Argument tests\n\nArguments are counted from 0.\n\n");
-    for (strict, standard) in &rows {
-        page.push_str(&tests(strict, standard));
-    }
+    page.extend(rows.iter().map(tests));
     page
 }
 
-fn row(strict: &Verdict, standard: &Verdict) -> String {
+fn row(row: &Row) -> String {
     let number = |number: Option<u32>| number.map_or("-".into(), |number| number.to_string());
+    let [call, ..] = row;
+    let cells: String = row.iter().map(|verdict| format!(" {} |", cell(&verdict.rule))).collect();
     format!(
-        "| `{}` | {} | {} | {} | {} | {} |\n",
-        strict.name,
-        number(strict.x86_64),
-        number(strict.aarch64),
-        cell(&strict.rule),
-        cell(&standard.rule),
-        why(strict, standard),
+        "| `{}` | {} | {} |{cells} {} |\n",
+        call.name,
+        number(call.x86_64),
+        number(call.aarch64),
+        why(row),
     )
 }
 
@@ -56,41 +61,76 @@ fn cell(rule: &Rule) -> String {
     match rule {
         Rule::Allow => "allowed".into(),
         Rule::When(condition) => format!("if, else `{}`", condition.otherwise),
+        Rule::Cases(cases) => {
+            let tests = cases.iter().flat_map(|case| case.tests.iter().chain([&case.applies]));
+            let mut answers: Vec<_> = tests.map(|test| format!("`{}`", test.otherwise)).collect();
+            answers.sort_unstable();
+            answers.dedup();
+            format!("if, else {}", answers.join(" or "))
+        }
         Rule::Refuse(errno) => format!("`{errno}`"),
     }
 }
 
-/// One reason where the profiles agree, or where only `standard` has one worth reading.
-fn why(strict: &Verdict, standard: &Verdict) -> String {
-    if strict.why == standard.why || matches!(strict.rule, Rule::Refuse(_)) {
-        standard.why.into()
-    } else {
-        format!("{}; `standard`: {}", strict.why, standard.why)
+/// One reason where the profiles agree, or where only `standard` has one worth reading; then those
+/// of the profiles that differ from the one they are made of.
+fn why([strict, standard, _, standard_net, proxy]: &Row) -> String {
+    let mut text = String::from(standard.why);
+    if strict.why != standard.why && !matches!(strict.rule, Rule::Refuse(_)) {
+        text = format!("{}; `standard`: {}", strict.why, standard.why);
     }
+    // Writing to a string cannot fail.
+    if standard_net.why != standard.why {
+        let _ = write!(text, "; `strict-net`, `standard-net`: {}", standard_net.why);
+    }
+    if proxy.why != strict.why {
+        let _ = write!(text, "; `proxy`: {}", proxy.why);
+    }
+    text
 }
 
-fn tests(strict: &Verdict, standard: &Verdict) -> String {
+/// A line for each different test, naming the profiles that have it.
+fn tests(row: &Row) -> String {
     let mut lines = String::new();
-    let same = strict.rule == standard.rule;
-    let both = if same { "both" } else { "strict" };
-    let shown = [(both, strict), ("standard", standard)];
-    for (profiles, verdict) in shown.iter().take(if same { 1 } else { 2 }) {
-        if let Rule::When(condition) = &verdict.rule {
-            // Writing to a string cannot fail.
-            let _ = writeln!(lines, "- `{}` ({profiles}): {}", verdict.name, sentence(condition));
-        }
+    for (place, verdict) in row.iter().enumerate() {
+        let has = |other: &Verdict| other.rule == verdict.rule;
+        let text = match &verdict.rule {
+            Rule::Allow | Rule::Refuse(_) => continue,
+            _ if row.iter().take(place).any(has) => continue,
+            Rule::When(condition) => sentence(condition),
+            Rule::Cases(cases) => sentences(cases),
+        };
+        let profiles: Vec<_> = Profile::ALL
+            .into_iter()
+            .zip(row)
+            .filter(|(_, other)| has(other))
+            .map(|(profile, _)| profile.name())
+            .collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(lines, "- `{}` ({}): {text}", verdict.name, profiles.join(", "));
     }
     lines
 }
 
+fn sentences(cases: &[Case]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for case in cases {
+        let test = |test: &Condition| format!(", and {} (else `{}`)", passes(test), test.otherwise);
+        let tests: String = case.tests.iter().map(test).collect();
+        texts.push(format!("where {}{tests}", passes(&case.applies)));
+    }
+    let otherwise = cases.last().map(|case| format!("`{}`", case.applies.otherwise));
+    format!("{}; in every other case {}", texts.join("; "), otherwise.unwrap_or_default())
+}
+
 fn sentence(condition: &Condition) -> String {
-    let width = match condition.width {
-        Width::Int => "low 32 bits",
-        Width::Long => "64 bits",
-    };
-    let full = match condition.width {
-        Width::Int => u64::from(u32::MAX),
-        Width::Long => u64::MAX,
+    format!("{}; otherwise `{}`", passes(condition), condition.otherwise)
+}
+
+fn passes(condition: &Condition) -> String {
+    let (width, full) = match condition.width {
+        Width::Int => ("low 32 bits", u64::from(u32::MAX)),
+        Width::Long => ("64 bits", u64::MAX),
     };
     let mask = match condition.mask {
         mask if mask == full => String::new(),
@@ -98,10 +138,5 @@ fn sentence(condition: &Condition) -> String {
     };
     let values: Vec<_> =
         condition.values.iter().map(|(name, value)| format!("{name} ({value:#x})")).collect();
-    format!(
-        "argument {} ({width}){mask} is one of {}; otherwise `{}`",
-        condition.argument,
-        values.join(", "),
-        condition.otherwise,
-    )
+    format!("argument {} ({width}){mask} is one of {}", condition.argument, values.join(", "))
 }

@@ -8,7 +8,7 @@
 use libc::sock_filter;
 
 use super::number::Architecture;
-use super::rule::{Condition, Errno, Rule, Width};
+use super::rule::{Case, Condition, Errno, Rule, Width};
 
 /// Offsets into `struct seccomp_data`; both architectures are little endian.
 const NUMBER: u32 = 0;
@@ -111,6 +111,7 @@ fn leaf(rule: &Rule) -> Vec<sock_filter> {
     match rule {
         Rule::Allow => vec![give(ALLOW)],
         Rule::Refuse(errno) => vec![give(answer(*errno))],
+        Rule::Cases(cases) => decide(cases),
         Rule::When(condition) => match condition.width {
             Width::Int => int_test(condition),
             Width::Long => long_test(condition),
@@ -125,6 +126,38 @@ fn int_test(condition: &Condition) -> Vec<sock_filter> {
         program.extend([jump(JUMP_IF_EQUAL, low(*value), 0, 1), give(ALLOW)]);
     }
     program.push(give(answer(condition.otherwise)));
+    program
+}
+
+/// Each case in turn; one that does not apply is stepped over.
+fn decide(cases: &[Case]) -> Vec<sock_filter> {
+    let mut program = Vec::new();
+    let mut otherwise = Errno::NotPermitted;
+    for case in cases {
+        let allowed = vec![give(ALLOW)];
+        let body = case.tests.iter().rev().fold(allowed, |inner, test| {
+            let mut outer = only_if(test, inner);
+            outer.push(give(answer(test.otherwise)));
+            outer
+        });
+        program.extend(only_if(&case.applies, body));
+        otherwise = case.applies.otherwise;
+    }
+    program.push(give(answer(otherwise)));
+    program
+}
+
+/// Runs `inner` where the narrow argument passes, and steps over it otherwise.
+fn only_if(condition: &Condition, inner: Vec<sock_filter>) -> Vec<sock_filter> {
+    let mut program = masked_half(low_half(condition.argument), low(condition.mask));
+    for (place, (_, value)) in condition.values.iter().enumerate() {
+        let others = condition.values.len() - place;
+        let over_the_others = u8::try_from(others).unwrap_or(u8::MAX);
+        program.push(jump(JUMP_IF_EQUAL, low(*value), over_the_others, 0));
+    }
+    let length = u32::try_from(inner.len()).unwrap_or(u32::MAX);
+    program.push(jump(JUMP, length, 0, 0));
+    program.extend(inner);
     program
 }
 

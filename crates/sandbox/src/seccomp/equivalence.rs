@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use libc::sock_filter;
 
 use super::emit::emit;
-use super::interpreter::{Data, Ended, Fault, run};
+use super::interpreter::{Data, Ended, Fault, run, walk};
 use super::number::{Architecture, SYSCALLS};
-use super::rule::{Condition, Errno, Rule, Width};
+use super::rule::{Case, Condition, Errno, Rule, Width};
 use super::table::{rules, table, verdict};
-use super::{filter, refused, standard, strict};
+use super::{filter, net, proxy, refused, standard, strict};
 use crate::profile::Profile;
 
-const PROFILES: [Profile; 2] = [Profile::Strict, Profile::Standard];
+const PROFILES: [Profile; 5] = Profile::ALL;
 const ARCHITECTURES: [Architecture; 2] = [Architecture::X86_64, Architecture::Aarch64];
 
 const ALLOW: u32 = 0x7FFF_0000;
@@ -26,6 +26,7 @@ fn refusal(errno: Errno) -> u32 {
         Errno::NotPermitted => libc::EPERM,
         Errno::NotImplemented => libc::ENOSYS,
         Errno::FamilyNotSupported => libc::EAFNOSUPPORT,
+        Errno::ProtocolNotSupported => libc::EPROTONOSUPPORT,
         Errno::UnknownRequest => libc::ENOTTY,
         Errno::UnknownOption => libc::EINVAL,
         Errno::UnknownSocketOption => libc::ENOPROTOOPT,
@@ -41,10 +42,23 @@ fn expected(architecture: Architecture, rules: &[(u32, Rule)], data: &Data) -> u
     }
     match rules.iter().find(|(number, _)| *number == data.number) {
         None => refusal(Errno::NotImplemented),
-        Some((_, Rule::Allow)) => ALLOW,
-        Some((_, Rule::Refuse(errno))) => refusal(*errno),
-        Some((_, Rule::When(condition))) if passes(condition, data) => ALLOW,
-        Some((_, Rule::When(condition))) => refusal(condition.otherwise),
+        Some((_, rule)) => judged(rule, data).map_or(ALLOW, refusal),
+    }
+}
+
+/// The answer to a refused call, or `None` for one that is allowed.
+fn judged(rule: &Rule, data: &Data) -> Option<Errno> {
+    match rule {
+        Rule::Allow => None,
+        Rule::Refuse(errno) => Some(*errno),
+        Rule::When(condition) => (!passes(condition, data)).then_some(condition.otherwise),
+        Rule::Cases(cases) => match cases.iter().find(|case| passes(&case.applies, data)) {
+            None => Some(cases.last().unwrap().applies.otherwise),
+            Some(case) => {
+                let failed = case.tests.iter().find(|test| !passes(test, data));
+                failed.map(|test| test.otherwise)
+            }
+        },
     }
 }
 
@@ -68,6 +82,43 @@ fn boundaries(condition: &Condition) -> BTreeSet<u64> {
     arguments
 }
 
+/// Arguments at and around what each test of a rule compares, with the others passing and not.
+fn arguments(rule: &Rule) -> Vec<[u64; 6]> {
+    let mut found = Vec::new();
+    match rule {
+        Rule::Allow | Rule::Refuse(_) => {}
+        Rule::When(condition) => vary(&[*condition], &mut found),
+        Rule::Cases(cases) => {
+            for Case { applies, tests } in *cases {
+                let all: Vec<_> = [*applies].into_iter().chain(tests.iter().copied()).collect();
+                vary(&all, &mut found);
+            }
+        }
+    }
+    found
+}
+
+fn vary(tests: &[Condition], found: &mut Vec<[u64; 6]>) {
+    let set = |arguments: &mut [u64; 6], test: &Condition, value| {
+        arguments[usize::from(test.argument)] = value;
+    };
+    for (place, varied) in tests.iter().enumerate() {
+        // The boundaries of a later test are seen with every value that leads to it.
+        let firsts = if place == 0 { &tests[0].values[..1] } else { tests[0].values };
+        for (fill, (_, first)) in
+            [0, u64::MAX].into_iter().flat_map(|fill| firsts.iter().map(move |first| (fill, first)))
+        {
+            let mut arguments = [fill; 6];
+            tests.iter().for_each(|test| set(&mut arguments, test, test.values[0].1));
+            set(&mut arguments, &tests[0], *first);
+            found.extend(boundaries(varied).into_iter().map(|boundary| {
+                set(&mut arguments, varied, boundary);
+                arguments
+            }));
+        }
+    }
+}
+
 fn calls(architecture: Architecture, rules: &[(u32, Rule)]) -> Vec<Data> {
     let call = |number, audit, arguments| Data {
         number,
@@ -83,15 +134,8 @@ fn calls(architecture: Architecture, rules: &[(u32, Rule)]) -> Vec<Data> {
         }
     }
     for (number, rule) in rules {
-        let Rule::When(condition) = rule else { continue };
-        for (fill, argument) in [0, u64::MAX]
-            .into_iter()
-            .flat_map(|fill| boundaries(condition).into_iter().map(move |a| (fill, a)))
-        {
-            let mut arguments = [fill; 6];
-            arguments[usize::from(condition.argument)] = argument;
-            calls.push(call(*number, architecture.audit(), arguments));
-        }
+        let varied = arguments(rule).into_iter();
+        calls.extend(varied.map(|arguments| call(*number, architecture.audit(), arguments)));
     }
     // i386, arm, aarch64, x86_64, big-endian aarch64, riscv64, nothing, everything.
     let audits = [0x4000_0003, 0x4000_0028, 0xC000_00B7, 0xC000_003E, 0x8000_00B7, 0xC000_00F3];
@@ -101,18 +145,31 @@ fn calls(architecture: Architecture, rules: &[(u32, Rule)]) -> Vec<Data> {
     calls
 }
 
+/// The calls, each with the answer the lists give.
+fn answers(architecture: Architecture, rules: &[(u32, Rule)]) -> Vec<(Data, u32)> {
+    let calls = calls(architecture, rules).into_iter();
+    calls.map(|data| (data, expected(architecture, rules, &data))).collect()
+}
+
+/// For each instruction the calls that come past it: a change of it can only change their answers.
+fn visits(program: &[sock_filter], answers: &[(Data, u32)]) -> Vec<Vec<(Data, u32)>> {
+    let mut visits = vec![Vec::new(); program.len()];
+    for answer in answers {
+        let ended = walk(program, &answer.0, &mut |at| visits[at].push(*answer));
+        assert!(ended.is_ok());
+    }
+    visits
+}
+
 /// The first call on which the program and the lists differ.
 fn difference(
-    architecture: Architecture,
-    rules: &[(u32, Rule)],
     program: &[sock_filter],
-    calls: &[Data],
+    answers: &[(Data, u32)],
 ) -> Option<(Data, u32, Result<Ended, Fault>)> {
-    calls.iter().find_map(|data| {
-        let expected = expected(architecture, rules, data);
+    answers.iter().find_map(|(data, expected)| {
         let got = run(program, data);
-        let same = got.as_ref().is_ok_and(|ended| ended.value == expected);
-        (!same).then_some((*data, expected, got))
+        let same = got.as_ref().is_ok_and(|ended| ended.value == *expected);
+        (!same).then_some((*data, *expected, got))
     })
 }
 
@@ -122,9 +179,9 @@ fn filters_answer_as_the_lists_say() {
         for profile in PROFILES {
             let rules = rules(profile, architecture);
             let program = emit(architecture, rules.clone());
-            let calls = calls(architecture, &rules);
-            assert!(calls.len() > 7_000, "{} calls", calls.len());
-            let found = difference(architecture, &rules, &program, &calls);
+            let answers = answers(architecture, &rules);
+            assert!(answers.len() > 7_000, "{} calls", answers.len());
+            let found = difference(&program, &answers);
             assert!(found.is_none(), "{profile} on {architecture:?}: {found:?}");
         }
     }
@@ -136,11 +193,13 @@ fn a_change_of_any_instruction_is_noticed() {
     for profile in PROFILES {
         let rules = rules(profile, architecture);
         let program = emit(architecture, rules.clone());
-        let calls = calls(architecture, &rules);
+        let visits = visits(&program, &answers(architecture, &rules));
         for at in 0..program.len() {
             let mut changed = program.clone();
             match changed[at].code {
-                // A return: another verdict. A comparison: swapped. Anything else: one more.
+                // A return: another verdict. A comparison: swapped. A jump: none, because what lies
+                // beside its aim may answer the same. Anything else: one more.
+                0x05 => changed[at].k = 0,
                 0x06 => changed[at].k ^= 0x7FFF_0000,
                 0x15 | 0x35 | 0x45 => {
                     let jump = &mut changed[at];
@@ -148,7 +207,7 @@ fn a_change_of_any_instruction_is_noticed() {
                 }
                 _ => changed[at].k += 1,
             }
-            let found = difference(architecture, &rules, &changed, &calls);
+            let found = difference(&changed, &visits[at]);
             assert!(found.is_some(), "{profile}: {:?} at {at} is not needed", program[at]);
         }
     }
@@ -163,7 +222,7 @@ fn far_branches_are_reached() {
     for architecture in ARCHITECTURES {
         let program = emit(architecture, rules.clone());
         assert!(program.iter().any(|instruction| instruction.code == 0x05), "no far jump");
-        let found = difference(architecture, &rules, &program, &calls(architecture, &rules));
+        let found = difference(&program, &answers(architecture, &rules));
         assert!(found.is_none(), "{found:?}");
     }
     fn filler(number: u32) -> Rule {
@@ -192,8 +251,8 @@ fn wide_tests_compare_both_halves() {
     };
     let rules = vec![(9, Rule::When(condition))];
     let program = emit(Architecture::X86_64, rules.clone());
-    let calls = calls(Architecture::X86_64, &rules);
-    assert!(difference(Architecture::X86_64, &rules, &program, &calls).is_none());
+    let answers = answers(Architecture::X86_64, &rules);
+    assert!(difference(&program, &answers).is_none());
 }
 
 #[test]
@@ -219,7 +278,9 @@ fn filters_are_small_and_shallow() {
             assert!(program.len() < 700, "{profile}: {} instructions", program.len());
             let search = (0..1024)
                 .filter(|number| {
-                    !rules.iter().any(|(n, rule)| n == number && matches!(rule, Rule::When(_)))
+                    !rules.iter().any(|(n, rule)| {
+                        n == number && matches!(rule, Rule::When(_) | Rule::Cases(_))
+                    })
                 })
                 .map(|number| Data {
                     number,
@@ -252,49 +313,67 @@ fn every_call_is_in_exactly_one_place() {
     for entry in strict::ENTRIES.iter().chain(standard::ENTRIES) {
         assert!(!matches!(entry.rule, Rule::Refuse(_)), "`{}` is refused in a list", entry.name);
     }
+    // The lists for the network only change what another list allows already.
+    let changed: BTreeSet<_> = names(net::ENTRIES).union(&names(proxy::ENTRIES)).copied().collect();
+    assert_eq!(changed.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
-/// `strict` lets limits of any process be read and none be changed, `standard` only one's own, both.
-const TESTED_BY_ANOTHER_ARGUMENT: [&str; 1] = ["prlimit64"];
+/// The calls of which `wide` refuses something that `narrow` allows.
+fn narrower(narrow: Profile, wide: Profile) -> Vec<&'static str> {
+    let pairs = table(narrow).zip(table(wide));
+    let lost = pairs.filter(|(narrow, wide)| {
+        let edges = arguments(&narrow.rule).into_iter().chain(arguments(&wide.rule));
+        edges.chain([[0; 6], [u64::MAX; 6]]).any(|arguments| {
+            let data = Data { number: 0, architecture: 0, instruction_pointer: 0, arguments };
+            judged(&narrow.rule, &data).is_none() && judged(&wide.rule, &data).is_some()
+        })
+    });
+    lost.map(|(narrow, _)| narrow.name).collect()
+}
 
 #[test]
-fn standard_allows_all_that_strict_allows() {
-    for (strict, standard) in table(Profile::Strict).zip(table(Profile::Standard)) {
-        let wider = match (&strict.rule, &standard.rule) {
-            (Rule::Refuse(_), _) | (_, Rule::Allow) => true,
-            (Rule::When(strict_test), Rule::When(test))
-                if strict_test.argument != test.argument =>
-            {
-                TESTED_BY_ANOTHER_ARGUMENT.contains(&strict.name)
-            }
-            (Rule::When(strict), Rule::When(standard)) => {
-                boundaries(strict).iter().all(|argument| {
-                    let data = Data {
-                        number: 0,
-                        architecture: 0,
-                        instruction_pointer: 0,
-                        arguments: [*argument; 6],
-                    };
-                    !passes(strict, &data) || passes(standard, &data)
-                })
-            }
-            (Rule::Allow | Rule::When(_), _) => false,
-        };
-        assert!(wider, "`{}` is narrower in standard", strict.name);
-    }
+fn wider_profiles_allow_all_that_narrower_ones_allow() {
+    // `strict` lets limits of any process be read and none be changed, `standard` only one's own,
+    // both. A Unix socket has options of one level only, so nothing is lost with the others.
+    assert_eq!(narrower(Profile::Strict, Profile::Standard), ["prlimit64"]);
+    assert_eq!(narrower(Profile::Standard, Profile::StandardNet), ["setsockopt"]);
+    assert_eq!(narrower(Profile::Strict, Profile::StrictNet), ["setsockopt"]);
+    assert_eq!(narrower(Profile::StrictNet, Profile::StandardNet), ["prlimit64"]);
+}
+
+#[test]
+fn the_profiles_with_a_network_differ_from_their_neighbours_in_named_calls_only() {
+    assert_eq!(narrower(Profile::StandardNet, Profile::Standard), ["socket", "setsockopt"]);
+    assert_eq!(narrower(Profile::StrictNet, Profile::Strict), ["socket", "setsockopt"]);
+    // Unix sockets, and everything that waits for others.
+    let given_up = ["socket", "bind", "listen", "socketpair", "setsockopt"];
+    assert_eq!(narrower(Profile::Strict, Profile::Proxy), given_up);
+    assert_eq!(narrower(Profile::Proxy, Profile::Strict), ["socket", "setsockopt", "sendmmsg"]);
 }
 
 #[test]
 fn conditions_are_within_their_width() {
     for profile in PROFILES {
         for verdict in table(profile) {
-            let Rule::When(condition) = verdict.rule else { continue };
-            assert!(condition.argument < 6, "{}", verdict.name);
-            for (name, value) in condition.values {
-                assert_eq!(value & condition.mask, *value, "{} {name}", verdict.name);
+            let conditions: Vec<_> = match verdict.rule {
+                Rule::Allow | Rule::Refuse(_) => continue,
+                Rule::When(condition) => vec![condition],
+                Rule::Cases(cases) => {
+                    let all =
+                        cases.iter().flat_map(|case| case.tests.iter().chain([&case.applies]));
+                    all.copied().collect()
+                }
+            };
+            for condition in conditions {
+                assert!(condition.argument < 6, "{}", verdict.name);
+                for (name, value) in condition.values {
+                    assert_eq!(value & condition.mask, *value, "{} {name}", verdict.name);
+                }
+                let narrow = condition.mask <= u64::from(u32::MAX);
+                let wide =
+                    condition.width == Width::Long && !matches!(verdict.rule, Rule::Cases(_));
+                assert!(wide || narrow, "{}", verdict.name);
             }
-            let narrow = condition.mask <= u64::from(u32::MAX);
-            assert!(condition.width == Width::Long || narrow, "{}", verdict.name);
         }
     }
 }
@@ -325,7 +404,7 @@ fn interpreter_refuses_what_the_kernel_refuses() {
 
 #[test]
 fn digests_name_the_profile() {
-    let [strict, standard] = PROFILES.map(|profile| filter(profile).digest);
-    assert_ne!(strict, standard);
+    let digests: BTreeSet<_> = PROFILES.map(|profile| filter(profile).digest).into_iter().collect();
+    assert_eq!(digests.len(), PROFILES.len());
     assert_eq!(verdict(Profile::Strict, "no_such_call"), None);
 }

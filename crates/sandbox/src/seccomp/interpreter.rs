@@ -45,11 +45,21 @@ pub(super) struct Ended {
 
 /// Runs a filter on one call. It ends, because jumps only go forward.
 pub(super) fn run(program: &[sock_filter], data: &Data) -> Result<Ended, Fault> {
+    walk(program, data, &mut |_| {})
+}
+
+/// As [`run`], and tells each instruction's place before it is carried out.
+pub(super) fn walk(
+    program: &[sock_filter],
+    data: &Data,
+    visit: &mut dyn FnMut(usize),
+) -> Result<Ended, Fault> {
     let bytes = data.bytes();
     let mut accumulator = 0_u32;
     let mut at = 0_usize;
     for steps in 1.. {
         let instruction = program.get(at).ok_or(Fault::End)?;
+        visit(at);
         at += 1;
         let k = instruction.k;
         let mut choose = |yes: bool| {

@@ -1,7 +1,7 @@
 //! Which system calls a sandboxed program may make: allowlists, compiled once, installed last.
 //!
-//! The lists are data with a reason per call: `strict.rs`, `standard.rs`, and `refused.rs` for what
-//! no profile allows; `rule.rs` has their words, `number.rs` the numbers, `emit.rs` the compiler,
+//! The lists are data with a reason per call: `strict.rs`, `standard.rs`, `net.rs`, `proxy.rs`,
+//! and `refused.rs` for what no profile allows; `rule.rs` has their words, `number.rs` the numbers, `emit.rs` the compiler,
 //! `table.rs` the verdicts and `conformance.rs` the page printed from them. Nothing is installed
 //! here: the launcher hands [`Filter::instructions`] to the kernel, after `no_new_privs`.
 //!
@@ -15,9 +15,13 @@ mod conformance;
 mod emit;
 #[cfg(test)]
 mod equivalence;
+mod internet;
 #[cfg(test)]
 mod interpreter;
+mod net;
 mod number;
+mod oci;
+mod proxy;
 mod refused;
 mod rule;
 mod standard;
@@ -32,7 +36,8 @@ use self::number::Architecture;
 use crate::profile::Profile;
 
 pub use self::conformance::conformance_table;
-pub use self::rule::{Condition, Errno, Rule, Width};
+pub use self::oci::container_profile;
+pub use self::rule::{Case, Condition, Errno, Rule, Width};
 pub use self::table::{Verdict, table, verdict};
 
 /// A compiled filter of this machine's architecture, ready for `seccomp(SECCOMP_SET_MODE_FILTER)`.
@@ -50,9 +55,15 @@ pub struct Filter {
 pub fn filter(profile: Profile) -> &'static Filter {
     static STRICT: LazyLock<Filter> = LazyLock::new(|| compile(Profile::Strict));
     static STANDARD: LazyLock<Filter> = LazyLock::new(|| compile(Profile::Standard));
+    static STANDARD_NET: LazyLock<Filter> = LazyLock::new(|| compile(Profile::StandardNet));
+    static STRICT_NET: LazyLock<Filter> = LazyLock::new(|| compile(Profile::StrictNet));
+    static PROXY: LazyLock<Filter> = LazyLock::new(|| compile(Profile::Proxy));
     match profile {
         Profile::Strict => &STRICT,
         Profile::Standard => &STANDARD,
+        Profile::StandardNet => &STANDARD_NET,
+        Profile::StrictNet => &STRICT_NET,
+        Profile::Proxy => &PROXY,
     }
 }
 

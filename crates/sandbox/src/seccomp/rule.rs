@@ -14,6 +14,8 @@ pub enum Errno {
     NotImplemented,
     /// As a kernel without this network protocol answers.
     FamilyNotSupported,
+    /// As a kernel answers whose protocol does not come in this type.
+    ProtocolNotSupported,
     /// As a file that does not know this request answers.
     UnknownRequest,
     /// As a kernel that does not know this option answers.
@@ -30,6 +32,7 @@ impl Errno {
             Self::NotPermitted => 1,
             Self::NotImplemented => 38,
             Self::FamilyNotSupported => 97,
+            Self::ProtocolNotSupported => 93,
             Self::UnknownRequest => 25,
             Self::UnknownOption => 22,
             Self::UnknownSocketOption => 92,
@@ -43,6 +46,7 @@ impl fmt::Display for Errno {
             Self::NotPermitted => "EPERM",
             Self::NotImplemented => "ENOSYS",
             Self::FamilyNotSupported => "EAFNOSUPPORT",
+            Self::ProtocolNotSupported => "EPROTONOSUPPORT",
             Self::UnknownRequest => "ENOTTY",
             Self::UnknownOption => "EINVAL",
             Self::UnknownSocketOption => "ENOPROTOOPT",
@@ -57,6 +61,9 @@ pub enum Rule {
     Allow,
     /// Allowed when one argument passes.
     When(Condition),
+    /// Allowed in one of a few cases. The first that applies decides; where none does, the answer is
+    /// that of the last one's first test.
+    Cases(&'static [Case]),
     /// Never allowed.
     Refuse(Errno),
 }
@@ -87,6 +94,15 @@ pub struct Condition {
     pub otherwise: Errno,
 }
 
+/// One case of a call whose arguments depend on each other. Its tests read narrow arguments only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Whether this case is meant.
+    pub applies: Condition,
+    /// What has to pass too; the answer to a test that does not is its own.
+    pub tests: &'static [Condition],
+}
+
 /// One line of a list: a system call, its rule, and why.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
@@ -103,6 +119,11 @@ pub(super) const fn allow(name: &'static str, why: &'static str) -> Entry {
 /// Allowed when the condition holds.
 pub(super) const fn when(name: &'static str, condition: Condition, why: &'static str) -> Entry {
     Entry { name, rule: Rule::When(condition), why }
+}
+
+/// Allowed in one of a few cases.
+pub(super) const fn cases(name: &'static str, cases: &'static [Case], why: &'static str) -> Entry {
+    Entry { name, rule: Rule::Cases(cases), why }
 }
 
 /// Refused: the caller is told that it is not permitted.

@@ -18,12 +18,12 @@ const THREAD: Condition = Condition::bits(
     Errno::NotPermitted,
 );
 
-/// The domain of a new socket, in both profiles.
-const UNIX: Condition = Condition::int(0, &[("AF_UNIX", 1)], Errno::FamilyNotSupported);
+/// The domain of a new socket, and of a pair of them in every profile.
+pub(super) const UNIX: Condition = Condition::int(0, &[("AF_UNIX", 1)], Errno::FamilyNotSupported);
 
 /// Without the options that load BPF programs into the kernel (`SO_ATTACH_*`). An `AF_UNIX` socket
 /// has options of `SOL_SOCKET` only, so the level needs no test.
-const SOCKET_OPTION: Condition = Condition::int(
+pub(super) const SOCKET_OPTION: Condition = Condition::int(
     2,
     &[
         ("SO_REUSEADDR", 2),

@@ -1,13 +1,13 @@
 //! The lists joined: for a profile, every system call with its verdict and the reason.
 //!
-//! Not the lists themselves (`strict.rs`, `standard.rs`, `refused.rs`) and not the compiled form
+//! Not the lists themselves (`strict.rs` and its neighbours) and not the compiled form
 //! (`emit.rs`). `docs/syscalls.md` is printed from here by `conformance.rs`.
 
 use std::collections::BTreeMap;
 
 use super::number::{Architecture, SYSCALLS};
 use super::rule::{Entry, Errno, Rule, refuse};
-use super::{refused, standard, strict};
+use super::{net, proxy, refused, standard, strict};
 use crate::profile::Profile;
 
 /// The verdict of a profile on one system call.
@@ -54,23 +54,30 @@ pub(super) fn rules(profile: Profile, architecture: Architecture) -> Vec<(u32, R
         .collect()
 }
 
-/// Later lists win: `standard` widens `strict`, and what only `standard` allows `strict` refuses.
+/// Later lists win: `standard` widens `strict`, the profiles with a network widen those, and what
+/// only `standard` allows is refused by `strict` and its kind.
 fn entries(profile: Profile) -> BTreeMap<&'static str, Entry> {
     let beyond = |entry: &Entry| refuse(entry.name, "beyond what `strict` needs");
     let refused = refused::ENTRIES.iter().copied();
     let named = |entry: Entry| (entry.name, entry);
-    match profile {
-        Profile::Strict => standard::ENTRIES
-            .iter()
-            .map(beyond)
-            .chain(refused)
-            .chain(strict::ENTRIES.iter().copied())
-            .map(named)
-            .collect(),
-        Profile::Standard => refused
-            .chain(strict::ENTRIES.iter().copied())
-            .chain(standard::ENTRIES.iter().copied())
-            .map(named)
-            .collect(),
-    }
+    let own: &[Entry] = match profile {
+        Profile::Strict | Profile::Standard => &[],
+        Profile::StandardNet | Profile::StrictNet => net::ENTRIES,
+        Profile::Proxy => proxy::ENTRIES,
+    };
+    let standard = standard::ENTRIES.iter();
+    let (before, after): (Vec<Entry>, &[Entry]) = match profile {
+        Profile::Strict | Profile::StrictNet | Profile::Proxy => {
+            (standard.map(beyond).collect(), &[])
+        }
+        Profile::Standard | Profile::StandardNet => (Vec::new(), standard::ENTRIES),
+    };
+    before
+        .into_iter()
+        .chain(refused)
+        .chain(strict::ENTRIES.iter().copied())
+        .chain(after.iter().copied())
+        .chain(own.iter().copied())
+        .map(named)
+        .collect()
 }

@@ -8,8 +8,12 @@
 
 pub(crate) mod clone;
 pub(crate) mod exec;
+pub(crate) mod handed;
+pub(crate) mod interface;
 pub(crate) mod landlock;
+pub(crate) mod letter;
 pub(crate) mod mount;
+pub(crate) mod namespace;
 pub(crate) mod seccomp;
 pub(crate) mod signals;
 pub(crate) mod wait;

@@ -15,6 +15,9 @@ use super::check;
 pub(crate) struct Flags(u64);
 
 impl Flags {
+    /// None at all.
+    #[cfg(weaken)]
+    pub(crate) const NONE: Self = Self(0);
     /// Nothing can be written.
     pub(crate) const READ_ONLY: Self = Self(0x1);
     /// Set-user-id bits and file capabilities mean nothing.

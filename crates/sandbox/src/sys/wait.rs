@@ -1,4 +1,4 @@
-//! Waiting for processes, with the resources they used, and closing ranges of descriptors.
+//! Waiting for processes, with the resources they used; closing and placing descriptors.
 //! What an ending means is judged in `outcome`.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -80,6 +80,13 @@ pub(crate) fn close_range(first: u32, last: u32) -> Result<(), Errno> {
 pub(crate) fn close_on_exec(first: u32) -> Result<(), Errno> {
     const CLOEXEC: libc::c_uint = 1 << 2;
     range(first, u32::MAX, CLOEXEC)
+}
+
+/// Makes `number` mean the same as `fd`, and stay open over `execve`. What it meant is closed.
+pub(crate) fn place(fd: BorrowedFd<'_>, number: i32) -> Result<(), Errno> {
+    // SAFETY: takes numbers only. The caller runs in a process of its own, between clone and exec,
+    // and touches what the number meant before no more.
+    check(unsafe { libc::dup2(fd.as_raw_fd(), number) }.into()).map(drop)
 }
 
 fn range(first: u32, last: u32, flags: libc::c_uint) -> Result<(), Errno> {

@@ -9,6 +9,7 @@ use sandbox::seccomp::{Errno, Rule, Verdict, table, verdict};
 use crate::install::{Ending, exit, in_child, is_root, raw, say, terminal};
 
 const BOTH: [Profile; 2] = [Profile::Strict, Profile::Standard];
+const ALL: [Profile; 5] = Profile::ALL;
 const STANDARD: [Profile; 1] = [Profile::Standard];
 
 /// Null, closed and unknown at once: harmless to every call that is let through.
@@ -55,7 +56,7 @@ fn refused(profile: Profile) -> impl Iterator<Item = (&'static str, u32, Errno)>
         .rule
     {
         Rule::Refuse(errno) => Some((call.name, number(&call)?, errno)),
-        Rule::Allow | Rule::When(_) => None,
+        Rule::Allow | Rule::When(_) | Rule::Cases(_) => None,
     })
 }
 
@@ -63,15 +64,16 @@ fn number(call: &Verdict) -> Option<u32> {
     if cfg!(target_arch = "x86_64") { call.x86_64 } else { call.aarch64 }
 }
 
-fn number_of(name: &str) -> u32 {
+pub(crate) fn number_of(name: &str) -> u32 {
     number(&verdict(Profile::Standard, name).unwrap()).unwrap()
 }
 
-fn failed(errno: Errno) -> Ending {
+pub(crate) fn failed(errno: Errno) -> Ending {
     Ending::Failed(match errno {
         Errno::NotPermitted => libc::EPERM,
         Errno::NotImplemented => libc::ENOSYS,
         Errno::FamilyNotSupported => libc::EAFNOSUPPORT,
+        Errno::ProtocolNotSupported => libc::EPROTONOSUPPORT,
         Errno::UnknownRequest => libc::ENOTTY,
         Errno::UnknownOption => libc::EINVAL,
         Errno::UnknownSocketOption => libc::ENOPROTOOPT,
@@ -79,7 +81,7 @@ fn failed(errno: Errno) -> Ending {
 }
 
 /// Refused with `errno` under each of the profiles, and not so without a filter.
-fn check(profiles: &[Profile], name: &str, errno: Errno, call: &dyn Fn() -> i64) {
+pub(crate) fn check(profiles: &[Profile], name: &str, errno: Errno, call: &dyn Fn() -> i64) {
     for profile in profiles {
         assert_eq!(in_child(Some(*profile), call), failed(errno), "{name} under {profile}");
     }
@@ -88,7 +90,7 @@ fn check(profiles: &[Profile], name: &str, errno: Errno, call: &dyn Fn() -> i64)
 }
 
 /// Not touched by the filter: the same with and without.
-fn check_same(profile: Profile, name: &str, call: &dyn Fn() -> i64) {
+pub(crate) fn check_same(profile: Profile, name: &str, call: &dyn Fn() -> i64) {
     assert_eq!(in_child(Some(profile), call), in_child(None, call), "{name} under {profile}");
 }
 
@@ -97,7 +99,7 @@ fn every_refused_call_is_refused() {
     let mut unproved = Vec::new();
     for (name, number, errno) in refused(Profile::Standard) {
         let attempt = || raw(number, NOTHING);
-        for profile in BOTH {
+        for profile in ALL {
             assert_eq!(in_child(Some(profile), &attempt), failed(errno), "{name}");
         }
         if in_child(None, &attempt) == failed(errno) {
@@ -153,7 +155,7 @@ fn clone_makes_no_namespace() {
     ];
     for flag in flags.map(i64::from) {
         let wide = clone(flag & 0xFFFF_FFFF);
-        for profile in BOTH {
+        for profile in ALL {
             assert_eq!(in_child(Some(profile), &wide), failed(Errno::NotPermitted), "{flag:#x}");
         }
         match in_child(None, &wide) {
@@ -218,17 +220,17 @@ fn options_that_load_filters_or_widen_rights_are_unknown() {
     let prctl =
         |option: i64, value: i64| move || raw(number_of("prctl"), [option, value, -1, 0, 0, 0]);
     // Installs a filter; the control fails on the pointer.
-    check(&BOTH, "PR_SET_SECCOMP", Errno::UnknownOption, &prctl(22, 2));
+    check(&ALL, "PR_SET_SECCOMP", Errno::UnknownOption, &prctl(22, 2));
     // PR_SET_KEEPCAPS and PR_SET_SPECULATION_CTRL.
-    check(&BOTH, "PR_SET_KEEPCAPS", Errno::UnknownOption, &prctl(8, 0));
+    check(&ALL, "PR_SET_KEEPCAPS", Errno::UnknownOption, &prctl(8, 0));
     check_same(Profile::Standard, "PR_GET_DUMPABLE", &prctl(3, 0));
     let attach = || {
         let socket = raw(number_of("socket"), [1, 2, 0, 0, 0, 0]);
         raw(number_of("setsockopt"), [socket, 1, 26 /* SO_ATTACH_FILTER */, -1, 16, 0])
     };
-    check(&BOTH, "SO_ATTACH_FILTER", Errno::UnknownSocketOption, &attach);
+    check(&ALL, "SO_ATTACH_FILTER", Errno::UnknownSocketOption, &attach);
     let refuses_exec = || raw(number_of("personality"), [0x0040_0000, 0, 0, 0, 0, 0]);
-    check(&BOTH, "READ_IMPLIES_EXEC", Errno::NotPermitted, &refuses_exec);
+    check(&ALL, "READ_IMPLIES_EXEC", Errno::NotPermitted, &refuses_exec);
     let query = || raw(number_of("personality"), [0xFFFF_FFFF, 0, 0, 0, 0, 0]);
     check_same(Profile::Standard, "personality", &query);
 }
@@ -267,7 +269,7 @@ fn standard_changes_no_limits_of_others() {
 
 #[test]
 fn unknown_numbers_are_absent() {
-    for profile in BOTH {
+    for profile in ALL {
         for number in [423, 600, 5_000, 0x3FFF_FFFF, 0x8000_0000] {
             let ending = in_child(Some(profile), &|| raw(number, NOTHING));
             assert_eq!(ending, failed(Errno::NotImplemented), "{number}");
@@ -280,7 +282,7 @@ fn unknown_numbers_are_absent() {
 fn calls_of_another_table_end_the_process() {
     let killed = Ending::Killed(libc::SIGSYS);
     let x32 = || raw(0x4000_0000 | number_of("getpid"), [0; 6]);
-    for profile in BOTH {
+    for profile in ALL {
         assert_eq!(in_child(Some(profile), &crate::install::getpid_by_int80), killed, "int 0x80");
         assert_eq!(in_child(Some(profile), &x32), killed, "x32");
     }

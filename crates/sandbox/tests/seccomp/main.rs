@@ -1,7 +1,7 @@
 //! The seccomp filters against the real kernel and real programs, and the page printed from them.
 //!
-//! `install.rs` starts processes under a filter; `programs.rs` holds what must run, `denials.rs` what
-//! must not, `numbers.rs` the call numbers against `libc`. That the compiled filters equal the
+//! `install.rs` starts processes under a filter; `programs.rs` holds what must run, `denials.rs` and
+//! `sockets.rs` what must not, `numbers.rs` the call numbers against `libc`. That the compiled filters equal the
 //! lists for every number and argument is tested beside the compiler, with an interpreter.
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@ mod denials;
 mod install;
 mod numbers;
 mod programs;
+mod sockets;
 
 use std::path::Path;
 
@@ -36,7 +37,7 @@ fn page_is_up_to_date() {
 
 #[test]
 fn filters_are_compiled_once_and_fit_the_kernel() {
-    for profile in [Profile::Strict, Profile::Standard] {
+    for profile in Profile::ALL {
         assert!(std::ptr::eq(filter(profile), filter(profile)));
         assert!(filter(profile).instructions.len() <= 4096);
     }

@@ -119,7 +119,10 @@ pub fn again_as_an_ordinary_user(own_name: &str) {
     std::fs::set_permissions(folder.path(), open).expect("an open folder");
     let copy = folder.path().join("tests");
     let own = std::env::current_exe().expect("the test binary");
-    std::fs::copy(own, &copy).expect("a copy others can execute");
+    // By another process: one that is launched meanwhile would inherit the copy, open for writing,
+    // and a file that is open for writing cannot be executed.
+    let copied = Command::new("cp").args([&own, &copy]).status().expect("cp");
+    assert!(copied.success(), "a copy others can execute");
     let output = Command::new(&copy)
         .args(["--skip", own_name])
         .env("HOME", "/nonexistent")
@@ -143,6 +146,24 @@ pub fn processes_with(marker: &str) -> Vec<i32> {
                 .is_ok_and(|line| String::from_utf8_lossy(&line).contains(marker))
         })
         .collect()
+}
+
+/// Direct children of this process.
+pub fn children() -> Vec<i32> {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("a list of threads").flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let numbers = |list: String| {
+        list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+    };
+    lists.flat_map(numbers).collect()
+}
+
+/// Waits, at most ten seconds, until this process is dead.
+pub fn wait_for_death(process: &std::os::fd::OwnedFd) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    let ready = poll(&mut fds, Some(&Timespec { tv_sec: 10, tv_nsec: 0 })).expect("poll");
+    assert_eq!(ready, 1, "still alive");
 }
 
 /// A text no other test uses.
