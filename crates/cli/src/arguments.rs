@@ -47,6 +47,9 @@ pub(crate) struct Global {
     /// Steps that run at the same time
     #[arg(long, global = true, value_name = "N")]
     pub(crate) slots: Option<u64>,
+    /// Run programs without the sandbox; needs `sandbox.allow_unsafe: true` in your own configuration
+    #[arg(long = "unsafe", global = true)]
+    pub(crate) without_sandbox: bool,
     /// Machine-readable output on standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -78,6 +81,15 @@ pub(crate) enum Command {
     /// The sandbox
     #[command(subcommand)]
     Sandbox(Sandbox),
+    /// What steps changed: show it, bring it into the project, take it back
+    #[command(subcommand)]
+    Workspace(Workspace),
+    /// Where programs can run
+    #[command(subcommand)]
+    Driver(Driver),
+    /// The egress proxy of one sandbox; started by this program itself
+    #[command(hide = true)]
+    EgressProxy,
     /// Check this machine and project, with a fix for everything missing
     Doctor,
     /// Settings and where they come from
@@ -298,18 +310,99 @@ pub(crate) enum Artifact {
 pub(crate) enum Sandbox {
     /// What isolation this machine offers, and how to get what is missing
     Probe,
+    /// Remove what sandboxes of killed processes left behind
+    Sweep,
     /// Run one command in a sandbox, through the gate
-    Exec {
-        /// How tight
-        #[arg(long, default_value = "standard")]
-        profile: String,
-        /// Print the isolation receipt
+    Exec(Exec),
+}
+
+/// `palisade sandbox exec`.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// A usual way to be held: ai-provider, code-executor, policy-sandbox, integration-test
+    #[arg(long, value_name = "NAME")]
+    pub(crate) template: Option<String>,
+    /// How tight: strict, standard, standard-net
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// What it may reach, such as example.org or 127.0.0.1:8080; the policy must name it too
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub(crate) hosts: Vec<String>,
+    /// Where: local, container
+    #[arg(long, value_name = "NAME")]
+    pub(crate) driver: Option<String>,
+    /// The container's image, name@sha256:…
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+    /// What the driver may leave out
+    #[arg(long, value_name = "GAP", value_delimiter = ',')]
+    pub(crate) allow_gaps: Vec<String>,
+    /// What is kept of what it changes: none, patch, full
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) changes: Option<String>,
+    /// Print the isolation receipt
+    #[arg(long)]
+    pub(crate) receipt: bool,
+    /// Command and arguments
+    #[arg(last = true, required = true)]
+    pub(crate) command: Vec<String>,
+}
+
+/// `palisade workspace`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Workspace {
+    /// What the steps of a run changed
+    Diff {
+        /// Run id or a unique beginning of one; the latest run without it
+        run: Option<String>,
+        /// Only this step
+        step: Option<String>,
+        /// The unified diff
+        #[arg(long, conflicts_with = "stat")]
+        patch: bool,
+        /// Only how many of each kind
         #[arg(long)]
-        receipt: bool,
-        /// Command and arguments
-        #[arg(last = true, required = true)]
-        command: Vec<String>,
+        stat: bool,
     },
+    /// Bring what a step changed into the project
+    Merge(Merge),
+    /// Take back what was merged of a step
+    Undo {
+        /// Run id or a unique beginning of one; the latest run without it
+        run: Option<String>,
+        /// The step, where several changed something
+        step: Option<String>,
+    },
+}
+
+/// `palisade workspace merge`.
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// Run id or a unique beginning of one; the latest run without it
+    pub(crate) run: Option<String>,
+    /// The step, where several changed something
+    pub(crate) step: Option<String>,
+    /// Only if nobody has to look: tests passed, nothing flagged, at most 500 lines
+    #[arg(long, conflicts_with_all = ["include", "include_flagged"])]
+    pub(crate) auto: bool,
+    /// Say whether it could be done, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// A flagged file that may be among it; once for each
+    #[arg(long, value_name = "PATH")]
+    pub(crate) include: Vec<String>,
+    /// Whichever files are flagged may be among it
+    #[arg(long)]
+    pub(crate) include_flagged: bool,
+}
+
+/// `palisade driver`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Driver {
+    /// The drivers of this build
+    List,
+    /// Whether each of them works here, and how to get what is missing
+    Check,
 }
 
 /// `palisade config`.
@@ -330,8 +423,10 @@ pub(crate) enum Bench {
     Steps,
     /// Appending and verifying records
     Journal,
-    /// Starting sandboxes
+    /// Starting sandboxes, and containers beside them
     Sandbox,
+    /// Starting containers, against a plain `podman run`
+    Container,
     /// Deciding calls
     Policy,
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
 use runner::gate::Principal;
-use runner::history::{History, HistoryError};
+use runner::history::{History, HistoryError, RunHistory};
 use runner::policy::{self, InForce, PolicyError};
 use runner::{
     Adopt, Doing, Event, Layout, Node, OpenError, Options, RunId, STATE_FOLDER, StartError,
@@ -107,19 +107,67 @@ pub(crate) fn start_watched(
     let configuration = configuration(global)?;
     let layout = layout(global, &configuration)?;
     let in_force = policy(policy_file(&layout, &configuration).as_deref())?;
+    let doing = doing(global, &configuration)?;
     let slots = configuration.get("engine.slots").and_then(|slots| slots.parse().ok()).unwrap_or(1);
     let options = Options {
         layout: layout.clone(),
         principal: Principal::of_this_process(),
         policy: (in_force.policy, in_force.source),
         home: etcetera::home_dir().ok(),
+        program: std::env::current_exe().ok(),
         slots,
-        doing: Doing::Really,
+        doing,
         adopt,
         watcher,
     };
-    let node = Node::start(options).map_err(|error| start_failure(&error))?;
+    let mut node = Node::start(options).map_err(|error| start_failure(&error))?;
+    for one in node.gone_on() {
+        let (run, step) = (one.run, output::printable(&one.step));
+        output::talk(match one.result {
+            Ok(_) => format!("note: the interrupted merge of step {step} of {run} was completed"),
+            Err(error) => format!(
+                "warning: the interrupted merge of step {step} of {run} cannot be completed: {error}"
+            ),
+        });
+    }
     Ok((node, layout))
+}
+
+/// Whether programs are held: they are, unless the user's own configuration allows otherwise and somebody asks for it
+/// here and now. One without the other is refused or changes nothing.
+fn doing(global: &Global, configuration: &Configuration) -> Result<Doing, Failure> {
+    let asked = global.without_sandbox
+        || std::env::var_os(UNSAFE_VARIABLE).is_some_and(|value| value == "1");
+    let allowed = configuration.get(ALLOW_UNSAFE) == Some("true");
+    match (asked, allowed) {
+        (false, _) => Ok(Doing::Really),
+        (true, true) => {
+            output::talk(UNSAFE_WARNING);
+            Ok(Doing::Unsafe)
+        }
+        (true, false) => Err(Failure::new(Exit::Denied, "programs cannot run without the sandbox here")
+            .because(format!("`{ALLOW_UNSAFE}` is not true in the user's or the system's configuration"))
+            .because("a project and the environment cannot allow it")
+            .fix(format!(
+                "leave `--unsafe` and {UNSAFE_VARIABLE} away, or write `sandbox: {{ allow_unsafe: true }}` into \
+                 palisade/palisade.yaml in your configuration folder (`palisade help config`)"
+            ))),
+    }
+}
+
+/// Asks, with the value `1`, for programs without the sandbox.
+const UNSAFE_VARIABLE: &str = "PALISADE_UNSAFE";
+/// The setting that allows it.
+const ALLOW_UNSAFE: &str = "sandbox.allow_unsafe";
+/// What every display of such a run says.
+pub(crate) const UNSAFE_WARNING: &str =
+    "UNSAFE: no sandbox holds these programs; they can do whatever you can";
+
+/// Says of a run without a sandbox that it is one.
+pub(crate) fn warn_of(told: &RunHistory) {
+    if told.recorded.without_sandbox {
+        output::talk(UNSAFE_WARNING);
+    }
 }
 
 /// How this program is called again for the same project, in advice to a person.

@@ -176,7 +176,7 @@ steps:
     run: ["./publish.sh"]
     action: true
     approval: { from: "role:maintainer" }
-    sandbox: { profile: standard-net, hosts: [example.com], driver: modal }
+    sandbox: { network: true, secrets: [a], driver: modal }
 "#,
         r#"error: workflow: `concurrency` is not supported by this version
   --> w.yaml:3:1
@@ -199,26 +199,26 @@ error: step `publish`: `approval` is not supported by this version
    |     ^^^^^^^^
    = help: ask for review with a `require_review` rule in the policy
 
-error: profile `standard-net` is not supported by this version
-  --> w.yaml:9:25
+error: sandbox: `network` is not supported by this version
+  --> w.yaml:9:16
    |
- 9 |     sandbox: { profile: standard-net, hosts: [example.com], driver: modal }
-   |                         ^^^^^^^^^^^^
-   = help: use strict or standard
+ 9 |     sandbox: { network: true, secrets: [a], driver: modal }
+   |                ^^^^^^^
+   = help: name what the step may reach in `hosts`
 
-error: sandbox: `hosts` is not supported by this version
-  --> w.yaml:9:39
+error: sandbox: `secrets` is not supported by this version
+  --> w.yaml:9:31
    |
- 9 |     sandbox: { profile: standard-net, hosts: [example.com], driver: modal }
-   |                                       ^^^^^
-   = help: sandboxes have no network in this version
+ 9 |     sandbox: { network: true, secrets: [a], driver: modal }
+   |                               ^^^^^^^
+   = help: sandboxes get no secrets in this version
 
 error: driver `modal` is not supported by this version
-  --> w.yaml:9:69
+  --> w.yaml:9:53
    |
- 9 |     sandbox: { profile: standard-net, hosts: [example.com], driver: modal }
-   |                                                                     ^^^^^
-   = help: use local
+ 9 |     sandbox: { network: true, secrets: [a], driver: modal }
+   |                                                     ^^^^^
+   = help: use local or container
 "#,
     );
 }
@@ -799,7 +799,7 @@ fn settings_out_of_bounds() {
     run: [ls]
     timeout: 0s
     retry: { max_attempts: 0, backoff: { base: 2h, factor: 1000 } }
-    sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 2 } }
+    sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 0.0001 } }
 "#,
         ),
         r#"error: timeout must be more than nothing and at most 7d
@@ -829,29 +829,29 @@ error: factor must be from 1 to 100
 error: unknown profile `standrad`
   --> w.yaml:8:25
    |
- 8 |     sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 2 } }
+ 8 |     sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 0.0001 } }
    |                         ^^^^^^^^
    = help: did you mean `standard`?
 
 error: memory: `1.5GiB` has a fraction, only whole numbers are exact
   --> w.yaml:8:53
    |
- 8 |     sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 2 } }
+ 8 |     sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 0.0001 } }
    |                                                     ^^^^^^
    = help: sizes end in KiB, MiB, GiB, KB, MB or GB, times in ms, s, m, h or d
 
 error: pids must be from 1 to 4294967295
   --> w.yaml:8:67
    |
- 8 |     sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 2 } }
+ 8 |     sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 0.0001 } }
    |                                                                   ^^
 
-error: limits: `cpu` is not supported by this version
-  --> w.yaml:8:71
+error: cpu must be a number of processors from 0.001 to 1024
+  --> w.yaml:8:76
    |
- 8 |     sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 2 } }
-   |                                                                       ^^^
-   = help: bound the time with `timeout`
+ 8 |     sandbox: { profile: standrad, limits: { memory: 1.5GiB, pids: -1, cpu: 0.0001 } }
+   |                                                                            ^^^^^^
+   = help: `0.5` is half of one processor, `2` are two
 "#,
     );
 }

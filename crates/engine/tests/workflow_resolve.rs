@@ -71,6 +71,8 @@ files: { b.txt: "${{ run.id }}\n", a/c.txt: "x" }"#;
             "env": ["TEXT", "ZONE"],
             "profile": "strict",
             "network": false,
+            "driver": "local",
+            "hosts": [],
             "action": false,
             "mounts": [
                 { "source": "/src/my app; rm -rf /", "target": "/src/my app; rm -rf /", "access": "read" },
@@ -101,7 +103,7 @@ fn a_script_gets_values_through_its_environment_only() {
     assert_eq!(call.argv, ["/bin/sh", "-e", "-c", script]);
     let args = json!({
         "script": script, "cwd": ".", "env": ["TEXT"], "profile": "standard", "network": false,
-        "action": false, "mounts": [],
+        "action": false, "mounts": [], "driver": "local", "hosts": [],
     });
     assert_eq!(call.args, args);
 }

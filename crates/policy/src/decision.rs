@@ -9,6 +9,7 @@
 //!
 //! The table is applied in `program/mod.rs`. Asking for and keeping approvals is not here.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,7 +179,33 @@ pub struct Decision {
     pub constraints: Constraints,
 }
 
+/// The decision on one host that a program asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// As asked for; empty where it was no text.
+    pub host: String,
+    /// What was decided.
+    pub decision: Decision,
+}
+
 impl Decision {
+    /// Both decisions at once: the stricter verdict with its reasons, and of two alike the reasons of
+    /// both.
+    pub(crate) fn and(self, other: Decision) -> Decision {
+        let (mut first, second) = match other.verdict.cmp(&self.verdict) {
+            Ordering::Greater => return other,
+            Ordering::Less => return self,
+            Ordering::Equal => (self, other),
+        };
+        first.constraints = first.constraints.tightened(second.constraints);
+        for reason in second.reasons {
+            if !first.reasons.contains(&reason) {
+                first.reasons.push(reason);
+            }
+        }
+        first
+    }
+
     pub(crate) fn without_rule(basis: Basis) -> Decision {
         Decision {
             verdict: Verdict::Deny,

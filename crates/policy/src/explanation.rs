@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::call::Call;
-use crate::decision::{Action, Decision, Layer, Verdict};
+use crate::decision::{Action, Decision, Layer, Reach, Verdict};
 use crate::identifier;
 use crate::policy::Policy;
-use crate::program::{Bits, Column, Field, Hits, Program};
+use crate::program::{Asked, Bits, Column, Field, Hits, Program};
 use crate::rule::{Condition, Rule, Tools};
 
 /// Allow rules named as nearest.
@@ -32,6 +32,10 @@ pub struct Explanation {
     pub candidates: Vec<RuleOutcome>,
     /// For a denial that no rule decided: the allow rules that came nearest, nearest first.
     pub nearest: Vec<NearMiss>,
+    /// Where a program asks for hosts: the decision on each. The rules above are then told for the
+    /// first host with the verdict of the whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Reach>,
 }
 
 /// What came of one rule.
@@ -115,8 +119,11 @@ impl Policy {
     #[must_use]
     pub fn explain(&self, call: &Call<'_>) -> Explanation {
         let decision = self.decide(call);
+        let hosts = self.reach(call);
+        let telling = hosts.iter().position(|reach| reach.decision.verdict == decision.verdict);
+        let asked = Asked { call, host: telling };
         let candidates = match self.program(call.tool) {
-            Some(program) => Examination::new(self, program, call).outcomes(),
+            Some(program) => Examination::new(self, program, asked).outcomes(),
             None => Vec::new(),
         };
         let nearest = if decision.verdict == Verdict::Deny && decision.reasons.is_empty() {
@@ -124,7 +131,7 @@ impl Policy {
         } else {
             Vec::new()
         };
-        Explanation { decision, candidates, nearest }
+        Explanation { decision, candidates, nearest, hosts }
     }
 
     /// Allow rules about the tool by the number of conditions that failed, then those about others.
@@ -175,7 +182,7 @@ impl RuleOutcome {
 struct Examination<'a> {
     policy: &'a Policy,
     program: &'a Program,
-    call: &'a Call<'a>,
+    asked: Asked<'a>,
     columns: Vec<(&'a Column, Hits)>,
     /// The rows that hold, before exceptions.
     holding: Bits,
@@ -183,20 +190,20 @@ struct Examination<'a> {
 }
 
 impl<'a> Examination<'a> {
-    fn new(policy: &'a Policy, program: &'a Program, call: &'a Call<'a>) -> Examination<'a> {
+    fn new(policy: &'a Policy, program: &'a Program, asked: Asked<'a>) -> Examination<'a> {
         let rows = program.rows.len();
         let mut total = Hits { yes: Bits::full(rows), maybe: Bits::full(rows) };
         let mut columns = Vec::with_capacity(program.columns.len());
         for column in &program.columns {
             let mut hits = Hits::new(rows);
-            column.test(call, &program.widening, &mut hits);
+            column.test(asked, &program.widening, &mut hits);
             column.asking.restrict(&mut total.yes, &hits.yes);
             column.asking.restrict(&mut total.maybe, &hits.maybe);
             columns.push((column, hits));
         }
         let holding = program.holding(&total);
         let contributing = program.excepted(&holding);
-        Examination { policy, program, call, columns, holding, contributing }
+        Examination { policy, program, asked, columns, holding, contributing }
     }
 
     fn outcomes(&self) -> Vec<RuleOutcome> {
@@ -254,7 +261,7 @@ impl<'a> Examination<'a> {
     }
 
     fn found(&self, column: &Column) -> String {
-        let call = self.call;
+        let call = self.asked.call;
         let text = match &column.field {
             Field::CallerTag => call.tags.join(", "),
             Field::Role => call.roles.join(", "),
@@ -262,7 +269,7 @@ impl<'a> Examination<'a> {
             Field::State => call.state.unwrap_or_default().to_owned(),
             Field::Principal => call.principal.to_owned(),
             Field::PathGlob | Field::Host | Field::Argument(_) => {
-                column.values(call).into_iter().map(value).collect::<Vec<_>>().join(", ")
+                column.values(self.asked).into_iter().map(value).collect::<Vec<_>>().join(", ")
             }
         };
         if text.is_empty() { "nothing".to_owned() } else { shown(&text) }
@@ -303,6 +310,7 @@ fn wanted(field: &Field, condition: &Condition) -> String {
             condition.principals.iter().map(|name| name.text().to_owned()).collect()
         }
         Field::PathGlob => condition.paths.iter().flatten().map(|path| path.text.clone()).collect(),
+        Field::Host if condition.hosts.is_empty() => vec!["no host, as it names none".to_owned()],
         Field::Host => condition.hosts.iter().map(ToString::to_string).collect(),
         Field::Argument(key) => {
             let own = condition.arguments.iter().filter(|argument| argument.key == *key);

@@ -27,10 +27,13 @@ pub mod units;
 
 pub use call::Call;
 pub use catalogue::{Catalogue, CatalogueError, Effect, Tool};
-pub use decision::{Action, Basis, Constraints, Contribution, Decision, Layer, Profile, Verdict};
+pub use decision::{
+    Action, Basis, Constraints, Contribution, Decision, Layer, Profile, Reach, Verdict,
+};
 pub use explanation::{
     ConditionOutcome, Contributed, ExceptOutcome, Explanation, NearMiss, RuleOutcome, Truth,
 };
+pub use pattern::{TargetError, check_target};
 pub use policy::{Loaded, Policy};
 pub use selector::SelectorError;
 pub use trial::TestResult;

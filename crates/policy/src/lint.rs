@@ -67,6 +67,12 @@ fn pairs(rules: &[Rule], scopes: &[Scope], report: &mut Report) {
 fn matters(wider: &Rule, narrower: &Rule) -> bool {
     match (wider.action, narrower.action) {
         (Action::Deny, Action::Allow) => true,
+        // An allow that names no host lets no program reach one, so it never replaces one that does.
+        (Action::Allow, Action::Allow)
+            if wider.condition.hosts.is_empty() && !narrower.condition.hosts.is_empty() =>
+        {
+            false
+        }
         (wider, same) if wider == same => narrower.constraints.is_empty(),
         _ => false,
     }

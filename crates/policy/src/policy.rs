@@ -5,17 +5,18 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::builtin;
 use crate::call::Call;
 use crate::catalogue::Catalogue;
 use crate::check::check;
-use crate::decision::{Basis, Decision};
+use crate::decision::{Basis, Decision, Reach};
 use crate::document::{Diagnostic, Report, Severity, Source, suggest};
 use crate::identifier;
 use crate::lint::lint;
-use crate::program::{PatternCache, Program, compile};
+use crate::program::{Asked, Field, PatternCache, Program, compile};
 use crate::rule::{Case, Rule, read};
 
 /// A compiled policy. Immutable; share it between threads behind an `Arc`.
@@ -101,9 +102,29 @@ impl Policy {
     #[must_use]
     pub fn decide(&self, call: &Call<'_>) -> Decision {
         match self.program(call.tool) {
-            Some(program) => program.decide(&self.rules, call),
+            Some(program) => {
+                let each = program.asked(call).into_iter();
+                let each = each.map(|asked| program.decide(&self.rules, asked));
+                each.reduce(Decision::and).unwrap_or_else(|| Decision::without_rule(Basis::NoRule))
+            }
             None => Decision::without_rule(Basis::UnknownTool),
         }
+    }
+
+    /// What is decided on each host that a program asks for, in the order it asks; nothing where it
+    /// asks for none. The decision on the call is all of these together.
+    #[must_use]
+    pub fn reach(&self, call: &Call<'_>) -> Vec<Reach> {
+        let Some(program) = self.program(call.tool) else { return Vec::new() };
+        let asked = program.asked(call).into_iter().filter(|asked| asked.host.is_some());
+        let host = |asked: Asked<'_>| {
+            let hosts = program.columns.iter().find(|column| column.field == Field::Host);
+            let named = hosts.and_then(|column| column.values(asked).first().copied().flatten());
+            named.and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        asked
+            .map(|asked| Reach { host: host(asked), decision: program.decide(&self.rules, asked) })
+            .collect()
     }
 
     /// SHA-256 over the text of the file, the version of the built-in rules and the catalogue: equal

@@ -12,6 +12,11 @@ pub fn now() -> Micros {
     Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
+/// Now, as file systems stamp it.
+pub(crate) fn stamp() -> SystemTime {
+    SystemTime::now()
+}
+
 /// 64 bits from the kernel.
 ///
 /// # Errors

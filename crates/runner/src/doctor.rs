@@ -38,6 +38,7 @@ pub struct Check {
 #[must_use]
 pub fn examine(layout: &Layout, policy_file: Option<&Path>) -> Vec<Check> {
     let mut checks = isolation();
+    checks.extend(project_check(layout.project()));
     checks.push(tool("git"));
     checks.push(policy_check(layout, policy_file));
     checks.extend(journal_check(layout));
@@ -58,6 +59,63 @@ pub fn isolation() -> Vec<Check> {
         fix: status.fix,
     };
     sandbox::probe().layers.into_iter().map(layer).collect()
+}
+
+/// What a sweep took away.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Control groups of supervisors that are dead.
+    pub groups: usize,
+    /// Processes that still ran in them.
+    pub processes: usize,
+    /// Containers of supervisors that are dead.
+    pub containers: usize,
+    /// What could not be removed.
+    pub left: Vec<String>,
+}
+
+/// Takes away what sandboxes of killed processes left behind, of every driver. Those of living ones are not touched.
+#[must_use]
+pub fn sweep() -> Swept {
+    let local = sandbox::sweep();
+    let mut swept = Swept { groups: local.groups, processes: local.processes, ..Swept::default() };
+    swept.left.extend(local.left.iter().map(|group| group.display().to_string()));
+    // Without a runtime there are no containers either.
+    if let Ok(found) = sandbox::container::sweep(None, None) {
+        swept.containers = found.removed.len();
+        swept.left.extend(found.failed);
+    }
+    swept
+}
+
+/// What each driver needs, by the driver's name.
+#[must_use]
+pub fn drivers() -> Vec<(&'static str, Vec<Check>)> {
+    let finding = |finding: sandbox::container::Finding| Check {
+        name: finding.name.to_owned(),
+        health: match finding.standing {
+            sandbox::container::Standing::Good => Health::Good,
+            sandbox::container::Standing::Limited | sandbox::container::Standing::Unknown => {
+                Health::Weak
+            }
+            sandbox::container::Standing::Broken => Health::Bad,
+        },
+        detail: finding.detail,
+        fix: finding.fix,
+    };
+    let container = sandbox::container::check(None, None).into_iter().map(finding);
+    vec![("local", isolation()), ("container", container.collect())]
+}
+
+/// Whether programs of the project can be executed; inside a sandbox as little as outside.
+fn project_check(project: &Path) -> Option<Check> {
+    let flags = rustix::fs::statvfs(project).ok()?.f_flag;
+    flags.contains(rustix::fs::StatVfsMountFlags::NOEXEC).then(|| Check {
+        name: "project".to_owned(),
+        health: Health::Weak,
+        detail: format!("{} is mounted `noexec`", project.display()),
+        fix: Some("mount it with `exec`, or move the project".to_owned()),
+    })
 }
 
 /// A program that examples and users rely on.
@@ -116,4 +174,26 @@ fn journal_check(layout: &Layout) -> Option<Check> {
         Err(error) => (Health::Bad, error.to_string(), Some("palisade audit verify".to_owned())),
     };
     Some(Check { name: "journal".to_owned(), health, detail, fix })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_whose_programs_cannot_be_executed_is_told() {
+        let found = project_check(Path::new("/proc")).map(|check| check.health);
+        let flags = rustix::fs::statvfs("/proc").unwrap().f_flag;
+        let noexec = flags.contains(rustix::fs::StatVfsMountFlags::NOEXEC);
+        assert_eq!(found, noexec.then_some(Health::Weak));
+        assert_eq!(project_check(Path::new("/usr/bin")), None);
+    }
+
+    #[test]
+    fn every_layer_of_this_machine_is_told() {
+        let names: Vec<String> = isolation().into_iter().map(|check| check.name).collect();
+        for name in ["kernel", "user namespace", "landlock", "memory limit", "cpu limit"] {
+            assert!(names.iter().any(|known| known == name), "{name}");
+        }
+    }
 }

@@ -98,6 +98,18 @@ impl Layout {
         self.project.join(STATE_FOLDER).join("policy.yaml")
     }
 
+    /// Where merges keep what they need to be gone on with or taken back.
+    #[must_use]
+    pub fn merges(&self) -> PathBuf {
+        self.state.join("merges")
+    }
+
+    /// An empty folder, to be shown where a sandbox needs a project and must not see any.
+    #[must_use]
+    pub fn empty(&self) -> PathBuf {
+        self.state.join("empty")
+    }
+
     /// The socket on which the owning process takes requests from other processes of the same user.
     #[must_use]
     pub fn control(&self) -> PathBuf {

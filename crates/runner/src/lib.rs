@@ -8,6 +8,7 @@
 pub mod audit;
 pub mod bench;
 mod cause;
+pub mod change;
 mod clock;
 pub mod control;
 pub mod doctor;

@@ -8,11 +8,12 @@
 //! | `run_key` | principal, 0, idempotency key | run id |
 //! | `workflow` | digest of a workflow document | its text |
 //! | `policy` | digest of a policy | its text |
+//! | `unsafe_run` | run id of a run without a sandbox | empty |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::run::{Event, Fact, RunState, State};
+use engine::run::{Event, Fact, RunId, RunState, State};
 use journal::{Change, Record};
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,10 @@ pub const RUN_KEY: &str = "run_key";
 pub const WORKFLOW: &str = "workflow";
 /// Texts of policies.
 pub const POLICY: &str = "policy";
+/// Runs of which a part ran without a sandbox.
+pub const UNSAFE_RUN: &str = "unsafe_run";
 /// Every view, as the journal is told when it is opened.
-pub const VIEWS: &[&str] = &[RUN, OPEN_RUN, RUN_KEY, WORKFLOW, POLICY];
+pub const VIEWS: &[&str] = &[RUN, OPEN_RUN, RUN_KEY, WORKFLOW, POLICY, UNSAFE_RUN];
 
 /// Event type of a workflow document met for the first time.
 pub const WORKFLOW_KIND: &str = "workflow.registered";
@@ -90,6 +93,11 @@ pub fn key_row(principal: &str, key: &str) -> Vec<u8> {
     [principal.as_bytes(), &[0], key.as_bytes()].concat()
 }
 
+/// The row that says of a run that nothing held its programs.
+pub(crate) fn unsafe_row(run: RunId) -> Change {
+    Change { view: UNSAFE_RUN, key: run.0.to_vec(), value: Some(Vec::new()) }
+}
+
 /// The row of a document.
 pub(crate) fn document_row(view: &'static str, document: &Document) -> Change {
     Change {
@@ -121,6 +129,7 @@ impl Fold {
             return self.document(kind, record).into_iter().collect();
         }
         let Some(event) = record::event_of(record) else { return Vec::new() };
+        let marked = record::is_unsafe(record) && event.run != RunId::NIL;
         if let Fact::RunSubmitted(submission) = &event.fact
             && self.state.plan(&submission.workflow).is_none()
             && let Some(text) = self.texts.get(&submission.workflow)
@@ -132,7 +141,9 @@ impl Fold {
         if self.state.apply(&event).is_err() {
             return Vec::new();
         }
-        after(&self.state, &event)
+        let mut rows = after(&self.state, &event);
+        rows.extend(marked.then(|| unsafe_row(event.run)));
+        rows
     }
 
     fn document(&mut self, kind: &str, record: &Record) -> Option<Change> {

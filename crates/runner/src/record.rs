@@ -16,8 +16,64 @@ pub const NODE_STREAM: &str = "node";
 /// Principal of what no caller asked for.
 pub const NODE_PRINCIPAL: &str = "system:palisade";
 
+/// The field that marks every record of a run without a sandbox.
+const UNSAFE: &str = "unsafe";
+
+/// Whether programs of this process are held by a sandbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// They are.
+    #[default]
+    Sandbox,
+    /// They are not, because the user allowed it and somebody asked for it.
+    None,
+}
+
+impl Isolation {
+    /// `draft`, marked where nothing holds the programs of its run.
+    pub(crate) fn mark(self, mut draft: Draft) -> Draft {
+        if self == Self::Sandbox || draft.stream.class != RUN_STREAM {
+            return draft;
+        }
+        if let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(&draft.payload) {
+            body.insert(UNSAFE.to_owned(), true.into());
+            draft.payload = serde_json::Value::Object(body).to_string().into_bytes();
+        }
+        draft
+    }
+}
+
+/// Whether a record says that nothing held the programs of its run.
+#[must_use]
+pub fn is_unsafe(record: &Record) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Mark {
+        #[serde(default, rename = "unsafe")]
+        marked: bool,
+    }
+    serde_json::from_slice(&record.payload).is_ok_and(|mark: Mark| mark.marked)
+}
+
 /// Event type of an isolation receipt, in the commit of the outcome it belongs to.
 pub const RECEIPT_KIND: &str = "step.receipt";
+
+/// Event type of one decision of an egress proxy: recorded before an allowed connection is dialled.
+pub const EGRESS_DECISION_KIND: &str = "egress.decision";
+/// Event type of the end of an allowed connection, with its bytes.
+pub const EGRESS_CLOSED_KIND: &str = "egress.closed";
+
+/// Event type of what a step changed, in the commit of its outcome.
+pub const CHANGES_KIND: &str = "step.changes";
+/// Event type of a merge that was decided and may write from now on.
+pub const MERGE_STARTED_KIND: &str = "workspace.merge_started";
+/// Event type of what came of a merge.
+pub const MERGE_FINISHED_KIND: &str = "workspace.merge_finished";
+/// Event type of the decision to take a merge back.
+pub const UNDO_STARTED_KIND: &str = "workspace.undo_started";
+/// Event type of what came of taking it back.
+pub const UNDO_FINISHED_KIND: &str = "workspace.undo_finished";
+/// Event type of a merge, or of taking one back, that was not allowed.
+pub const MERGE_DENIED_KIND: &str = "workspace.merge_denied";
 
 /// A record of a run, made by the node itself.
 pub(crate) fn draft(run: RunId, kind: &'static str, body: &impl Serialize, now: Micros) -> Draft {

@@ -13,6 +13,7 @@ pub(crate) fn run(global: &Global, what: Bench) -> Result<Exit, Failure> {
         Bench::Steps => bench::Bench::Steps,
         Bench::Journal => bench::Bench::Journal,
         Bench::Sandbox => bench::Bench::Sandbox,
+        Bench::Container => bench::Bench::Container,
         Bench::Policy => bench::Bench::Policy,
     };
     // The project's own disk, not a memory file system, is where a journal would live.

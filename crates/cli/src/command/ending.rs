@@ -34,9 +34,12 @@ pub(super) fn tell(
         let audit = verified.as_ref().ok().map(|found| {
             serde_json::json!({ "records": found.records, "first": found.first, "last": found.last })
         });
-        output::json_line(
-            &serde_json::json!({ "type": "result", "run": told.view, "audit": audit }),
-        );
+        output::json_line(&serde_json::json!({
+            "type": "result",
+            "run": told.view,
+            "audit": audit,
+            "unsafe": told.recorded.without_sandbox,
+        }));
     } else {
         print(&history, &told);
         if let Ok(found) = &verified {
@@ -84,6 +87,9 @@ fn print(history: &History, told: &RunHistory) {
         summary.id,
         printable(&summary.workflow)
     ));
+    if told.recorded.without_sandbox {
+        output::line(paint(session::UNSAFE_WARNING, Tone::Bad));
+    }
     if let Some(failure) = &summary.failure {
         output::line(format!("failure   {}", printable(failure)));
     }

@@ -79,6 +79,7 @@ fn environment() -> Topic {
         settings.map(|key| [key.variable(), key.name.to_owned(), key.about.to_owned()]).collect();
     let others = [
         ("PALISADE_PROJECT", "the project folder, as `--project`"),
+        ("PALISADE_UNSAFE", "`1`: as `--unsafe`; counts only where `sandbox.allow_unsafe` is true"),
         ("NO_COLOR", "no colour, whatever its value"),
         ("NON_INTERACTIVE_MODE", "`1`: plain lines instead of a live display"),
         ("XDG_CONFIG_HOME", "where the user's palisade/palisade.yaml is looked for"),

@@ -27,6 +27,16 @@ rules:
     action: allow
     reason: ordinary programs, in the sandbox and without network
 
+  - name: merge-by-a-person
+    match: { tool: [\"workspace.merge\", \"workspace.undo\"], role: operator }
+    action: allow
+    reason: whoever runs palisade may bring a step's changes into the project and take them back
+
+  # A program reaches a host only where a rule names it:
+  # - name: fetch
+  #   match: { tool: exec.run, args: { program: curl }, host: [example.org, \"*.example.org\"] }
+  #   action: allow
+
 tests:
   - name: echo may run
     call: { tool: exec.run, args: { program: echo, argv: [echo, hello] } }

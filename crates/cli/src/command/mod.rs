@@ -7,6 +7,8 @@ mod bench;
 mod completion;
 mod config;
 mod doctor;
+mod driver;
+mod egress;
 mod ending;
 mod follow;
 mod help;
@@ -18,6 +20,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod workflow;
+mod workspace;
 
 use crate::arguments::{Arguments, Command, Config};
 use crate::exit::Exit;
@@ -35,6 +38,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Journal(journal) => journal::run(global, &journal),
         Command::Artifact(artifact) => artifact::run(global, &artifact),
         Command::Sandbox(sandbox) => sandbox::run(global, &sandbox),
+        Command::Workspace(workspace) => workspace::run(global, workspace),
+        Command::Driver(driver) => driver::run(global, &driver),
+        Command::EgressProxy => egress::run(),
         Command::Doctor => doctor::run(global),
         Command::Config(Config::Show { origin }) => config::show(global, origin),
         Command::Init { folder } => init::run(global, folder.as_deref()),

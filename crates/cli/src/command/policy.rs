@@ -141,6 +141,9 @@ fn print(explanation: &Explanation) {
         Verdict::RequireReview => ("require_review", Tone::Busy),
     };
     output::line(format!("{}: {decision}", paint(word, tone)));
+    for reach in &explanation.hosts {
+        output::line(format!("  host {}: {}", output::printable(&reach.host), reach.decision));
+    }
     let mut table = Table::new(&["rule", "condition", "wanted", "found", "outcome"]);
     let mut rows = 0;
     for candidate in &explanation.candidates {

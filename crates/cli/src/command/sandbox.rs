@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::doctor::table;
 use super::follow::{self, Followed, Following};
 use super::run::unanswered;
-use crate::arguments::{Global, Sandbox};
+use crate::arguments::{Exec, Global, Sandbox};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, guard, printable};
@@ -25,7 +25,8 @@ const STEP: &str = "command";
 pub(crate) fn run(global: &Global, command: &Sandbox) -> Result<Exit, Failure> {
     match command {
         Sandbox::Probe => probe(global),
-        Sandbox::Exec { profile, receipt, command } => exec(global, profile, *receipt, command),
+        Sandbox::Sweep => sweep(global),
+        Sandbox::Exec(wanted) => exec(global, wanted),
     }
 }
 
@@ -40,24 +41,68 @@ fn probe(global: &Global) -> Result<Exit, Failure> {
     Ok(if whole { Exit::Ok } else { Exit::Failure })
 }
 
+/// Takes away what killed processes left; what belongs to a living one is not touched.
+fn sweep(global: &Global) -> Result<Exit, Failure> {
+    let swept = doctor::sweep();
+    if global.json {
+        output::json(&swept);
+    } else {
+        let doctor::Swept { groups, processes, containers, left } = &swept;
+        output::line(format!(
+            "removed {groups} groups with {processes} processes, and {containers} containers"
+        ));
+        for one in left {
+            output::talk(format!("left: {}", printable(one)));
+        }
+    }
+    Ok(if swept.left.is_empty() { Exit::Ok } else { Exit::Failure })
+}
+
 /// A workflow of one step, so that the command is decided, recorded and sandboxed like any other.
-fn exec(
-    global: &Global,
-    profile: &str,
-    receipt: bool,
-    command: &[String],
-) -> Result<Exit, Failure> {
+fn document(wanted: &Exec) -> String {
     // JSON is YAML; where an argument would begin an expression, the expression is that text.
-    let argv: Vec<String> =
-        command.iter().map(|item| item.replace("${{", "${{ '${{' }}")).collect();
-    let step =
-        json!({ "name": STEP, "run": argv, "sandbox": { "profile": profile }, "timeout": "1h" });
-    let text = json!({ "version": 1, "name": "sandbox-exec", "steps": [step] }).to_string();
+    let plain = |item: &String| item.replace("${{", "${{ '${{' }}");
+    let argv: Vec<String> = wanted.command.iter().map(plain).collect();
+    let hosts: Vec<String> = wanted.hosts.iter().map(plain).collect();
+    let mut sandbox = serde_json::Map::new();
+    let texts = [
+        ("template", &wanted.template),
+        ("profile", &wanted.profile),
+        ("driver", &wanted.driver),
+        ("image", &wanted.image),
+        ("changes", &wanted.changes),
+    ];
+    for (name, value) in texts {
+        sandbox.extend(value.iter().map(|value| (name.to_owned(), json!(value))));
+    }
+    for (name, list) in [("hosts", &hosts), ("allow_gaps", &wanted.allow_gaps)] {
+        if !list.is_empty() {
+            sandbox.insert(name.to_owned(), json!(list));
+        }
+    }
+    // Hosts have one profile; whoever names another is told so.
+    if !hosts.is_empty() && wanted.profile.is_none() && wanted.template.is_none() {
+        sandbox.insert("profile".to_owned(), json!("standard-net"));
+    }
+    let mut step = json!({ "name": STEP, "run": argv, "sandbox": sandbox });
+    if let (None, Some(step)) = (&wanted.template, step.as_object_mut()) {
+        step.insert("timeout".to_owned(), json!("1h"));
+    }
+    json!({ "version": 1, "name": "sandbox-exec", "steps": [step] }).to_string()
+}
+
+fn exec(global: &Global, wanted: &Exec) -> Result<Exit, Failure> {
+    let text = document(wanted);
     let source = Source { name: "command line".to_owned(), text };
     let loaded = workflow::load(&source).map_err(|findings| {
         let failure = Failure::new(Exit::Usage, "the command cannot be run")
             .fix("`palisade help sandbox exec`");
-        findings.iter().fold(failure, |failure, finding| failure.because(finding.message.clone()))
+        findings.iter().fold(failure, |failure, finding| {
+            failure.because(match &finding.hint {
+                Some(hint) => format!("{} ({hint})", finding.message),
+                None => finding.message.clone(),
+            })
+        })
     })?;
     let (node, layout) = session::start(global, Adopt::Nothing)?;
     let (watcher, events) = follow::events();
@@ -66,7 +111,7 @@ fn exec(
     let run = node.submit(submission, Some(watcher)).map_err(|error| unanswered(&error))?.run;
     let followed = Following { node, layout: &layout, run, events }.follow(Progress::Quiet)?;
     let (history, told) = follow::told(&layout, run)?;
-    tell(global, &history, &told, receipt)?;
+    tell(global, &history, &told, wanted.receipt)?;
     Ok(match (followed, told.view.steps.first().map(|step| step.state)) {
         (Followed::Interrupted, _) => Exit::Interrupted,
         (_, Some(StepState::Denied)) => Exit::Denied,
@@ -84,7 +129,8 @@ fn tell(
 ) -> Result<(), Failure> {
     let body = told.recorded.receipts.values().last().filter(|_| receipt);
     if global.json {
-        output::json(&json!({ "run": told.view, "receipt": body }));
+        let unheld = told.recorded.without_sandbox;
+        output::json(&json!({ "run": told.view, "receipt": body, "unsafe": unheld }));
         return Ok(());
     }
     for piece in history.logs(told.view.summary.id, None) {

@@ -8,6 +8,8 @@ use std::path::{Component, Path};
 pub(crate) enum Domain {
     /// A whole number in this range.
     Whole(u64, u64),
+    /// `true` or `false`.
+    Switch,
     /// A path; relative ones start at the project folder.
     Path,
 }
@@ -44,6 +46,13 @@ pub(crate) const KEYS: &[Key] = &[
         about: "the policy of every project; without it a project's `.palisade/policy.yaml` is used",
     },
     Key {
+        name: "sandbox.allow_unsafe",
+        default: Some("false"),
+        domain: Domain::Switch,
+        security: true,
+        about: "whether programs may run without the sandbox, where `--unsafe` or PALISADE_UNSAFE=1 asks for it",
+    },
+    Key {
         name: "state.folder",
         default: None,
         domain: Domain::Path,
@@ -68,6 +77,8 @@ impl Key {
                 Ok(number) if (least..=most).contains(&number) => Ok(()),
                 _ => Err(format!("`{value}` is not a whole number from {least} to {most}")),
             },
+            Domain::Switch if matches!(value, "true" | "false") => Ok(()),
+            Domain::Switch => Err(format!("`{value}` is neither true nor false")),
             Domain::Path if value.is_empty() => Err("an empty path".to_owned()),
             Domain::Path => Ok(()),
         }
@@ -83,7 +94,7 @@ impl Key {
             Domain::Path if !Path::new(value).components().all(inside) => Err(format!(
                 "`{value}` is not inside the project; a project's file may not name another place"
             )),
-            Domain::Path | Domain::Whole(..) => Ok(()),
+            Domain::Path | Domain::Whole(..) | Domain::Switch => Ok(()),
         }
     }
 }

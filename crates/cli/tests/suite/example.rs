@@ -12,7 +12,7 @@ use crate::support::Project;
 type Content = BTreeMap<PathBuf, Vec<u8>>;
 
 /// A project like a clone of the repository: its examples and its policy, and a home with keys in it.
-fn clone() -> Project {
+pub(crate) fn clone() -> Project {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     // Not below the system's folder for temporary files: a sandbox has one of its own, so that what is missing
     // there tells nothing.

@@ -37,8 +37,11 @@ fn every_command_prints_one_value_with_keys_that_stay() {
     let summary =
         "counts digest failure finished id key principal source started state submitted workflow";
     check("runs list", 0, &format!("[{summary}]"));
-    check("runs show", 0, "receipts run");
-    check("runs show --receipt", 0, "receipts run");
+    check("runs show", 0, "changes egress merges receipts run unsafe");
+    check("runs show --receipt", 0, "changes egress merges receipts run unsafe");
+    check("workspace diff", 0, "run steps");
+    check("driver list", 0, "[about name]");
+    check("sandbox sweep", 0, "containers groups left processes");
     check("runs explain", 0, "failure run state steps");
     check("workflow validate good.yaml", 0, "outline valid warnings");
     check("policy check", 0, "file rules valid warnings");
@@ -53,8 +56,8 @@ fn every_command_prints_one_value_with_keys_that_stay() {
     check("artifact get note.txt -o ../outside/note", 0, "digest hex output size text");
     check("sandbox probe", 0, "[detail fix health name]");
     check("doctor", 0, "[detail fix health name]");
-    check("config show", 0, "engine.slots policy.file state.folder");
-    check("config show --origin", 0, "engine.slots policy.file state.folder");
+    check("config show", 0, "engine.slots policy.file sandbox.allow_unsafe state.folder");
+    check("config show --origin", 0, "engine.slots policy.file sandbox.allow_unsafe state.folder");
     check("init ../outside/new", 0, "folder written");
     check("completion zsh", 0, "script shell");
     check("help", 0, "command help");
@@ -70,7 +73,7 @@ fn a_command_in_a_sandbox_is_told_as_a_run() {
     let ran = project
         .palisade(&["sandbox", "exec", "--receipt", "--json", "--", "echo", "${{ x }}"])
         .exits(0);
-    assert_eq!(keys(&ran.json()), "receipt run");
+    assert_eq!(keys(&ran.json()), "receipt run unsafe");
     assert_eq!(project.palisade(&["runs", "logs"]).stdout, "${{ x }}\n");
     let plain = project
         .palisade(&["sandbox", "exec", "--", "sh", "-c", "echo out; echo err >&2; exit 3"])
@@ -112,7 +115,7 @@ fn what_goes_on_is_one_value_a_line() {
     assert!(sequences.iter().copied().eq(1..=sequences.len() as u64));
     let result =
         project.palisade(&["run", "good.yaml", "--json"]).exits(0).json_lines().pop().unwrap();
-    assert_eq!(keys(&result), "audit run type");
+    assert_eq!(keys(&result), "audit run type unsafe");
     assert_eq!(keys(&result["audit"]), "first last records");
 }
 
@@ -149,7 +152,19 @@ fn errors_are_values_too() {
 /// The figures a bench promises by name.
 const METRICS: [(&str, &[&str]); 3] = [
     ("policy", &["policy_decision_p50_us", "gate_read_p50_us"]),
-    ("sandbox", &["sandbox_cold_p50_ms", "sandbox_cold_p99_ms"]),
+    (
+        "sandbox",
+        &[
+            "sandbox_cold_p50_ms",
+            "sandbox_cold_p99_ms",
+            "sandbox_warm_p50_ms",
+            "sandbox_warm_p99_ms",
+            "sandbox_warm_launch_p50_ms",
+            "sandbox_warm_over_exec",
+            "sandbox_100_at_once_ms",
+            "sandbox_100_succeeded",
+        ],
+    ),
     (
         "journal",
         &[

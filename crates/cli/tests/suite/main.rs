@@ -9,12 +9,22 @@
 )]
 
 mod audit;
+mod change;
 mod crash;
 mod document;
 mod example;
+#[path = "../../../testkit/src/install.rs"]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    reason = "a public file of another crate, of which a part is used"
+)]
+mod install;
 mod json;
+mod network;
 mod output;
 mod shipped;
 mod storage;
 mod support;
+mod unheld;
 mod usage;

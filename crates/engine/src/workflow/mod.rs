@@ -5,7 +5,7 @@
 //! its digest is the SHA-256 of the exact text.
 //! Nothing here runs anything or knows how far a run has come: that is `crate::run`.
 //!
-//! Reading order: `document` and `step` (the result), `load` (the way to it, one file per part of
+//! Reading order: `document`, `step` and `sandbox` (the result), `load` (the way to it, one file per part of
 //! a document), `graph`, `inputs`, then `resolve` and `output` (what a run asks).
 
 mod document;
@@ -15,6 +15,7 @@ mod load;
 mod output;
 mod path;
 mod resolve;
+mod sandbox;
 mod step;
 mod value;
 
@@ -30,10 +31,10 @@ pub use resolve::{
     Call, MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, MAX_CALL_BYTES, RUN_TOOL, ResolveError, ResolvedMount,
     SHELL_TOOL, resolve,
 };
-pub use step::{
-    Access, Action, Condition, Driver, Limits, Mount, OutputSource, Phase, Profile, Retry,
-    SandboxRequest, Step, StepIndex,
+pub use sandbox::{
+    Changes, Driver, GAPS, Limits, MAX_HOSTS, Profile, SandboxRequest, SandboxTemplate,
 };
+pub use step::{Access, Action, Condition, Mount, OutputSource, Phase, Retry, Step, StepIndex};
 pub use value::{Unfilled, ValueTemplate};
 
 /// The most attempts a step may ask for; more is an error at load.

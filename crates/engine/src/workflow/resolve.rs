@@ -5,6 +5,7 @@
 //! question, whether it can happen the sandbox's.
 
 use super::path::{self, PathError};
+use super::sandbox::SandboxRequest;
 use super::step::{Access, Action, Step};
 use super::value::ValueTemplate;
 use crate::expression::{Expression, Fault, Kinds, Scope, Template};
@@ -87,6 +88,16 @@ pub enum ResolveError {
         /// What is wrong with it.
         problem: PathError,
     },
+    /// A host came out as one that cannot be reached.
+    #[error("`{field}`: `{host}` {problem}")]
+    Host {
+        /// The field of the step.
+        field: String,
+        /// What came out.
+        host: String,
+        /// What is wrong with it.
+        problem: policy::TargetError,
+    },
     /// More than [`MAX_CALL_BYTES`], [`MAX_ARGUMENT_BYTES`] or [`MAX_ARGUMENTS`].
     #[error("`{field}` is longer than a call may be")]
     TooLong {
@@ -141,8 +152,7 @@ pub fn resolve(step: &Step, scope: &Scope<'_>) -> Result<Call, ResolveError> {
     args.insert("cwd".to_owned(), cwd.clone().into());
     args.insert("env".to_owned(), env.iter().map(|(name, _)| name.as_str()).collect());
     args.insert("mounts".to_owned(), mounts.iter().map(mount_args).collect());
-    args.insert("network".to_owned(), false.into());
-    args.insert("profile".to_owned(), step.sandbox.profile.name().into());
+    filler.held(&step.sandbox, &mut args)?;
     let args = Value::Object(args);
     let stdin = match &step.stdin {
         Some(template) => filler.text("stdin", template)?.into_bytes(),
@@ -238,6 +248,38 @@ impl Filler<'_> {
             Ok((path.clone(), text.into_bytes()))
         };
         files.iter().map(fill).collect()
+    }
+
+    /// How the step asks to be held, in the words of policy.
+    fn held(
+        &self,
+        sandbox: &SandboxRequest,
+        args: &mut Map<String, Value>,
+    ) -> Result<(), ResolveError> {
+        args.insert("driver".to_owned(), sandbox.driver.name().into());
+        if let Some(image) = &sandbox.image {
+            args.insert("image".to_owned(), image.clone().into());
+        }
+        if !sandbox.allow_gaps.is_empty() {
+            args.insert("allow_gaps".to_owned(), sandbox.allow_gaps.clone().into());
+        }
+        args.insert("hosts".to_owned(), self.hosts(&sandbox.hosts)?.into());
+        let network = sandbox.profile.has_network();
+        args.insert("network".to_owned(), network.into());
+        args.insert("profile".to_owned(), sandbox.profile.name().into());
+        Ok(())
+    }
+
+    fn hosts(&self, hosts: &[Template]) -> Result<Vec<String>, ResolveError> {
+        let fill = |(place, template): (usize, &Template)| {
+            let field = format!("sandbox.hosts[{place}]");
+            let host = self.text(&field, template)?;
+            match policy::check_target(&host) {
+                Ok(()) => Ok(host),
+                Err(problem) => Err(ResolveError::Host { field, host, problem }),
+            }
+        };
+        hosts.iter().enumerate().map(fill).collect()
     }
 
     fn mounts(&self, step: &Step) -> Result<Vec<ResolvedMount>, ResolveError> {

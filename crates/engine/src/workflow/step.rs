@@ -3,6 +3,7 @@
 //! Plain data after decoding: every default is filled in, every name is resolved, every template
 //! is read. Nothing here depends on a run; `resolve` turns a step into the concrete call.
 
+use super::sandbox::SandboxRequest;
 use super::value::ValueTemplate;
 use crate::expression::{Expression, Fault, Kinds, Scope, Template};
 use serde::{Deserialize, Serialize};
@@ -218,60 +219,4 @@ impl Default for Retry {
         let (base, max) = (Duration::from_secs(1), Duration::from_secs(3600));
         Self { max_attempts: 1, base, max, factor: 2, jitter: true }
     }
-}
-
-/// How tightly a step asks to run; policy may tighten it further.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SandboxRequest {
-    /// Where.
-    pub driver: Driver,
-    /// Which set of rules.
-    pub profile: Profile,
-    /// Bounds of what it uses; the sandbox's own defaults where absent.
-    pub limits: Limits,
-}
-
-/// Where a step runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Driver {
-    /// In namespaces of this machine.
-    Local,
-}
-
-/// The set of rules a step runs under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Profile {
-    /// The least an ordinary program needs; no network.
-    Strict,
-    /// What compilers, interpreters and version control need; no network.
-    Standard,
-}
-
-impl Profile {
-    /// The word in documents and policy.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Strict => "strict",
-            Self::Standard => "standard",
-        }
-    }
-}
-
-/// Bounds of what one attempt may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// Memory of all its processes together, in bytes.
-    pub memory_bytes: Option<u64>,
-    /// Processes and threads at a time.
-    pub pids: Option<u64>,
-    /// Open files of one process.
-    pub open_files: Option<u64>,
-    /// Bytes kept of each output stream; more ends the step.
-    pub output_bytes: Option<u64>,
-    /// Bytes it may write into its workspace.
-    pub workspace_bytes: Option<u64>,
-    /// Bytes of all its artifacts together.
-    pub artifact_bytes: Option<u64>,
 }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use url::{Host, Url};
 
+use super::network::Network;
 use super::{PATTERN_BYTES_MAX, PatternError, TEXT_BYTES_MAX};
 
 /// One entry of `host`.
@@ -19,6 +20,8 @@ pub(crate) enum HostPattern {
     Below(String),
     /// One name or address, canonical.
     Exact(String),
+    /// `10.0.0.0/8`: every address of the range.
+    Within(Network),
 }
 
 impl fmt::Display for HostPattern {
@@ -27,6 +30,7 @@ impl fmt::Display for HostPattern {
             HostPattern::Any => out.write_str("*"),
             HostPattern::Below(name) => write!(out, "*.{name}"),
             HostPattern::Exact(name) => out.write_str(name),
+            HostPattern::Within(network) => write!(out, "{network}"),
         }
     }
 }
@@ -43,6 +47,9 @@ impl HostPattern {
         }
         if text == "*" {
             return Ok(HostPattern::Any);
+        }
+        if text.contains('/') {
+            return Network::parse(text).map(HostPattern::Within).ok_or_else(bad);
         }
         let (below, name) = match text.strip_prefix("*.") {
             Some(name) => (true, name),
@@ -109,7 +116,7 @@ fn canonical<S: AsRef<str>>(host: &Host<S>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HostPattern, host_of};
+    use super::{HostPattern, Network, host_of};
 
     #[test]
     fn one_host_has_one_text() {
@@ -169,6 +176,8 @@ mod tests {
             ("::1", exact("[::1]")),
             ("[::1]", exact("[::1]")),
             ("::ffff:10.0.0.1", exact("10.0.0.1")),
+            ("10.0.0.0/8", Network::parse("10.0.0.0/8").map(HostPattern::Within)),
+            ("10.0.0.1/8", None),
             ("*.10.0.0.1", None),
             ("docs.*", None),
             ("*docs.rs", None),

@@ -6,12 +6,17 @@
 mod glob;
 mod host;
 mod name;
+mod network;
 mod path;
+mod target;
 
 pub(crate) use glob::text_glob;
 pub(crate) use host::{HostPattern, host_of};
 pub(crate) use name::NamePattern;
+pub(crate) use network::Network;
 pub(crate) use path::{PathPattern, PathValue, path_value};
+pub(crate) use target::Target;
+pub use target::{TargetError, check_target};
 
 /// Longest pattern, in bytes.
 pub(crate) const PATTERN_BYTES_MAX: usize = 1_024;
@@ -46,8 +51,9 @@ impl PatternError {
                  `docs/**` is everything below `docs`, `.` is the root itself",
             ),
             PatternError::Host(_) => Some(
-                "write a name without scheme, port or path, an IP address, `*` for any host, or \
-                 `*.example.org` for every name below `example.org`",
+                "write a name without scheme, port or path, an IP address or a range of them such \
+                 as `10.0.0.0/8`, `*` for any host, or `*.example.org` for every name below \
+                 `example.org`",
             ),
             PatternError::Empty | PatternError::TooLong | PatternError::Glob { .. } => None,
         }

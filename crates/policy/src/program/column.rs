@@ -16,7 +16,7 @@ use super::labels::{LabelTest, PrincipalTest};
 use super::paths::PathTest;
 
 /// Values of path or host arguments in one call; more are unknown.
-const VALUES_MAX: usize = 1_024;
+pub(super) const VALUES_MAX: usize = 1_024;
 
 /// The rows in which a field is true, and those in which it is true or unknown.
 #[derive(Debug, Clone)]
@@ -67,6 +67,28 @@ impl Hits {
     }
 }
 
+/// A call, or the part of it that asks for one host.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) call: &'a Call<'a>,
+    /// The place of the host; every one without it.
+    pub(crate) host: Option<usize>,
+}
+
+impl<'a> Asked<'a> {
+    /// The whole call.
+    pub(crate) fn whole(call: &'a Call<'a>) -> Asked<'a> {
+        Asked { call, host: None }
+    }
+
+    fn hosts<'v>(&self, values: Vec<Found<'v>>) -> Vec<Found<'v>> {
+        match self.host {
+            Some(place) => values.into_iter().skip(place).take(1).collect(),
+            None => values,
+        }
+    }
+}
+
 /// A field of the rule language.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Field {
@@ -99,8 +121,9 @@ pub(crate) enum Test {
 }
 
 impl Column {
-    /// Tests `call` for every row; `hits` must be clear.
-    pub(crate) fn test(&self, call: &Call<'_>, widening: &Bits, hits: &mut Hits) {
+    /// Tests what is `asked` for every row; `hits` must be clear.
+    pub(crate) fn test(&self, asked: Asked<'_>, widening: &Bits, hits: &mut Hits) {
+        let call = asked.call;
         match &self.test {
             Test::Labels(test) => match self.field {
                 Field::CallerTag => test.run(call.tags.iter().map(String::as_str), hits),
@@ -113,19 +136,32 @@ impl Column {
                 hits.each(&test.values(call.args), widening, |value, hits| test.run(value, hits));
             }
             Test::Hosts(test) => {
-                hits.each(&test.values(call.args), widening, |value, hits| test.run(value, hits));
+                let values = asked.hosts(test.values(call.args));
+                hits.each(&values, widening, |value, hits| test.run(value, hits));
+                if values.is_empty() {
+                    test.run_without(hits);
+                }
             }
             Test::Argument(test) => test.run(call.args, &self.asking, hits),
         }
         hits.maybe.add(&hits.yes);
     }
 
+    /// How many hosts a program asks for in `call`, where this column is about them.
+    pub(crate) fn targets(&self, call: &Call<'_>) -> Option<usize> {
+        match &self.test {
+            Test::Hosts(test) => test.targets(call.args),
+            Test::Labels(_) | Test::Principal(_) | Test::Paths(_) | Test::Argument(_) => None,
+        }
+    }
+
     /// The argument values this column looks at, for explanations; `None` where one is missing.
-    pub(crate) fn values<'a>(&'a self, call: &Call<'a>) -> Vec<Option<&'a Value>> {
+    pub(crate) fn values<'a>(&'a self, asked: Asked<'a>) -> Vec<Option<&'a Value>> {
+        let args = asked.call.args;
         let found = match &self.test {
-            Test::Paths(test) => test.values(call.args),
-            Test::Hosts(test) => test.values(call.args),
-            Test::Argument(test) => vec![test.value(call.args)],
+            Test::Paths(test) => test.values(args),
+            Test::Hosts(test) => asked.hosts(test.values(args)),
+            Test::Argument(test) => vec![test.value(args)],
             Test::Labels(_) | Test::Principal(_) => Vec::new(),
         };
         let shown = found.into_iter().map(|found| match found {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::arguments::Arguments;
 use super::bits::{Bits, RowSet};
 use super::column::{Column, Field, Test};
-use super::hosts::Hosts;
+use super::hosts::{Asks, Hosts};
 use super::labels::{Index, Principals};
 use super::paths::Paths;
 use super::patterns::PatternCache;
@@ -33,11 +33,16 @@ pub(crate) fn compile(
             None => &rule.condition,
             Some(item) => &rule.except.get(item)?.condition,
         };
-        Some((condition, rule.layer))
+        let allows = row.except.is_none() && rule.action == Action::Allow;
+        Some((condition, rule.layer, allows))
     });
     let mut fields = Fields::default();
-    for (row, (condition, layer)) in (0_u32..).zip(conditions) {
+    for (row, (condition, layer, allows)) in (0_u32..).zip(conditions) {
         fields.add(condition, layer, row, entry)?;
+        if allows && condition.hosts.is_empty() && Asks::of(entry) == Asks::Targets {
+            fields.hosts.0.push(row);
+            fields.hosts.1.add_silent(row);
+        }
     }
     let widens = |row: &Row| {
         let allows = rules.get(row.rule).is_some_and(|rule| rule.action == Action::Allow);
@@ -146,7 +151,7 @@ impl Fields {
         let (asking, paths) = self.paths;
         push(Field::PathGlob, asking, Test::Paths(paths.build(rows, &entry.paths, cache)?));
         let (asking, hosts) = self.hosts;
-        push(Field::Host, asking, Test::Hosts(hosts.build(rows, &entry.hosts)));
+        push(Field::Host, asking, Test::Hosts(hosts.build(rows, &entry.hosts, Asks::of(entry))));
         for (key, asking, collected) in self.arguments {
             push(Field::Argument(key), asking, Test::Argument(collected.build(rows, cache)?));
         }

@@ -17,9 +17,10 @@ mod patterns;
 use crate::call::Call;
 use crate::decision::{Action, Basis, Contribution, Decision};
 use crate::rule::Rule;
+use column::VALUES_MAX;
 
 pub(crate) use bits::Bits;
-pub(crate) use column::{Column, Field, Hits};
+pub(crate) use column::{Asked, Column, Field, Hits};
 pub(crate) use compile::compile;
 pub(crate) use patterns::PatternCache;
 
@@ -48,11 +49,21 @@ pub(crate) struct Row {
 }
 
 impl Program {
-    /// Decides a call of this program's tool; `rules` are those it was compiled from.
-    pub(crate) fn decide(&self, rules: &[Rule], call: &Call<'_>) -> Decision {
+    /// Every way the call asks for one host: one by one where its tool runs programs and it names
+    /// hosts, the whole call otherwise.
+    pub(crate) fn asked<'a>(&self, call: &'a Call<'a>) -> Vec<Asked<'a>> {
+        let hosts = self.columns.iter().find_map(|column| column.targets(call)).unwrap_or_default();
+        if hosts == 0 || hosts > VALUES_MAX {
+            return vec![Asked::whole(call)];
+        }
+        (0..hosts).map(|host| Asked { call, host: Some(host) }).collect()
+    }
+
+    /// Decides what is asked of this program's tool; `rules` are those it was compiled from.
+    pub(crate) fn decide(&self, rules: &[Rule], asked: Asked<'_>) -> Decision {
         let mut decision = Decision::without_rule(Basis::NoRule);
         let mut strongest = None;
-        for row in self.contributing(call).iter() {
+        for row in self.contributing(asked).iter() {
             let Some(rule) = self.rows.get(row).and_then(|row| rules.get(row.rule)) else {
                 continue;
             };
@@ -76,13 +87,13 @@ impl Program {
     }
 
     /// The matches that contribute, in row order: those that hold and that no `except` excuses.
-    fn contributing(&self, call: &Call<'_>) -> Bits {
+    fn contributing(&self, asked: Asked<'_>) -> Bits {
         let rows = self.rows.len();
         let mut total = Hits { yes: Bits::full(rows), maybe: Bits::full(rows) };
         let mut hits = Hits::new(rows);
         for column in &self.columns {
             hits.clear();
-            column.test(call, &self.widening, &mut hits);
+            column.test(asked, &self.widening, &mut hits);
             column.asking.restrict(&mut total.yes, &hits.yes);
             column.asking.restrict(&mut total.maybe, &hits.maybe);
         }

@@ -71,6 +71,7 @@ fn host_covers(my: &HostPattern, their: &HostPattern) -> bool {
         (HostPattern::Below(below), HostPattern::Exact(name) | HostPattern::Below(name)) => {
             my == their || name.strip_suffix(below.as_str()).is_some_and(|rest| rest.ends_with('.'))
         }
+        (HostPattern::Within(mine), HostPattern::Within(theirs)) => mine.contains(*theirs),
         _ => my == their,
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn bwrap() -> Option<impl FnMut() -> Result<(), BenchError>> {
     })
 }
 
-fn finish(what: &'static str, mut command: Command) -> Result<(), BenchError> {
+/// Runs a command that must succeed, and discards what it prints.
+pub(super) fn finish(what: &'static str, mut command: Command) -> Result<(), BenchError> {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match quiet.status() {
         Ok(status) if status.success() => Ok(()),

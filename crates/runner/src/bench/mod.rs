@@ -5,6 +5,7 @@
 
 mod baseline;
 mod conditions;
+mod container;
 mod journal;
 mod policy;
 mod sample;
@@ -20,8 +21,10 @@ pub enum Bench {
     Journal,
     /// Deciding calls.
     Policy,
-    /// Starting sandboxes.
+    /// Starting sandboxes, and containers beside them.
     Sandbox,
+    /// Starting containers.
+    Container,
     /// Whole steps.
     Steps,
 }
@@ -40,7 +43,7 @@ pub struct Metric {
 /// The result of one bench.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// `journal`, `policy`, `sandbox` or `steps`.
+    /// `journal`, `policy`, `sandbox`, `container` or `steps`.
     pub bench: &'static str,
     /// What was measured, how, and on what.
     pub conditions: Vec<(String, String)>,
@@ -73,7 +76,10 @@ pub fn run(bench: Bench, scratch: &std::path::Path) -> Result<Report, BenchError
     let measured = match bench {
         Bench::Journal => journal::measure(&folder),
         Bench::Policy => policy::measure(),
-        Bench::Sandbox => sandbox::measure(&folder),
+        Bench::Sandbox => {
+            sandbox::measure(&folder).and_then(|measured| container::beside(&folder, measured))
+        }
+        Bench::Container => container::measure(&folder),
         Bench::Steps => steps::measure(&folder),
     };
     // A scratch folder that stays behind costs space, not correctness.

@@ -144,6 +144,7 @@ fn node(folder: &Path, slots: u32) -> Result<Node, BenchError> {
         principal: Principal::recorded("user:bench"),
         policy: (Arc::new(policy), Some(source)),
         home: None,
+        program: None,
         slots,
         doing: Doing::Nothing,
         adopt: Adopt::Nothing,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use engine::run::{Micros, RunId};
 
 use crate::node::log;
-use crate::record;
+use crate::record::{self, Isolation};
 
 /// Event type of a piece of output.
 pub const LOG_KIND: &str = "step.log";
@@ -62,14 +62,22 @@ pub(super) struct Log<'a> {
     run: RunId,
     step: String,
     attempt: u32,
+    isolation: Isolation,
     /// The beginnings of characters that are not complete yet.
     stdout: Vec<u8>,
     stderr: Vec<u8>,
 }
 
 impl<'a> Log<'a> {
-    pub(super) fn new(journal: &'a Journal, run: RunId, step: &str, attempt: u32) -> Self {
+    pub(super) fn new(
+        journal: &'a Journal,
+        run: RunId,
+        step: &str,
+        attempt: u32,
+        isolation: Isolation,
+    ) -> Self {
         Self {
+            isolation,
             journal,
             run,
             step: step.to_owned(),
@@ -111,7 +119,7 @@ impl<'a> Log<'a> {
             Err(_) => (None, Some(hex(bytes))),
         };
         let piece = Piece { step: self.step.clone(), attempt: self.attempt, stream, text, hex };
-        let draft: Draft = record::draft(self.run, LOG_KIND, &piece, now);
+        let draft: Draft = self.isolation.mark(record::draft(self.run, LOG_KIND, &piece, now));
         self.journal.submit(
             Operation { log: log(), drafts: vec![draft], changes: Vec::new() },
             Lane::Low,

@@ -5,6 +5,8 @@
 //! [`fast`]; `log` keeps what programs print.
 
 mod artifact;
+mod bare;
+mod egress;
 pub mod fast;
 mod local;
 pub(crate) mod log;
@@ -12,18 +14,23 @@ mod report;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use engine::run::{Completion, Failure, Fence, RunId};
 use engine::workflow::StepIndex;
 use journal::{ArtifactStore, Journal};
-use sandbox::Canceller;
+use sandbox::{Canceller, LaunchError, Pool, PoolSize, Spec};
 use serde_json::Value;
 
+use crate::change::Told;
 use crate::gate::FileFilter;
+use crate::layout::Layout;
+use crate::record::Isolation;
 
-pub use local::Program;
+pub use egress::{PROXY_COMMAND, ServeEgressError, serve_egress};
+pub use local::{Place, Program};
 pub use log::{LOG_KIND, Piece, Stream};
 
 /// Longest wait for attempts to end when the node ends.
@@ -83,6 +90,8 @@ pub struct Report {
     pub result: Completion,
     /// The isolation receipt, where a sandbox was built.
     pub receipt: Option<Value>,
+    /// What it changed in its workspace, where it changed anything.
+    pub changes: Option<Told>,
 }
 
 /// How attempts are carried out.
@@ -102,6 +111,15 @@ pub struct Real {
     pub journal: Arc<Journal>,
     /// Where artifacts are kept.
     pub artifacts: ArtifactStore,
+    /// This program itself, which the egress proxy's process is; without it no step reaches a host.
+    pub program: Option<PathBuf>,
+    /// Whether anything holds programs here; what is recorded of them says so.
+    pub isolation: Isolation,
+    /// An empty folder, which is all of a project that a proxy is shown.
+    pub empty: PathBuf,
+    /// Sandboxes built before they are asked for; made with the first program, because many nodes
+    /// run none. `None` where its thread could not be started, and then every start is a cold one.
+    pool: OnceLock<Option<Pool>>,
     attempts: Mutex<HashMap<Fence, Attempt>>,
     all_ended: Condvar,
 }
@@ -112,15 +130,56 @@ enum Attempt {
     Starting,
     /// It was asked to stop before it had a sandbox.
     StopAsked,
-    /// It has a sandbox.
-    Running(Canceller),
+    /// It runs.
+    Running(Stopper),
+}
+
+/// What ends a running attempt.
+enum Stopper {
+    /// Its sandbox's.
+    Sandbox(Canceller),
+    /// Word to whoever watches a program without one.
+    Bare(Sender<bare::Happened>),
+}
+
+impl Stopper {
+    fn stop(&self) {
+        match self {
+            Self::Sandbox(canceller) => canceller.cancel(),
+            // An attempt that is over needs no stopping.
+            Self::Bare(word) => drop(word.send(bare::Happened::Cancelled)),
+        }
+    }
 }
 
 impl Real {
-    /// An executor for `project`.
+    /// An executor for the project of `layout`.
     #[must_use]
-    pub fn new(project: PathBuf, journal: Arc<Journal>, artifacts: ArtifactStore) -> Self {
-        Self { project, journal, artifacts, attempts: Mutex::default(), all_ended: Condvar::new() }
+    pub fn new(
+        layout: &Layout,
+        journal: Arc<Journal>,
+        program: Option<PathBuf>,
+        isolation: Isolation,
+    ) -> Self {
+        Self {
+            isolation,
+            project: layout.project().to_path_buf(),
+            artifacts: ArtifactStore::beside(&layout.journal()),
+            empty: layout.empty(),
+            journal,
+            program,
+            pool: OnceLock::new(),
+            attempts: Mutex::default(),
+            all_ended: Condvar::new(),
+        }
+    }
+
+    /// Starts a program in a sandbox, from a warm slot where one fits.
+    fn launch(&self, spec: &Spec) -> Result<sandbox::Child, LaunchError> {
+        match self.pool.get_or_init(|| Pool::new(PoolSize::default()).ok()) {
+            Some(pool) => pool.launch(spec),
+            None => sandbox::launch(spec),
+        }
     }
 
     fn attempts(&self) -> MutexGuard<'_, HashMap<Fence, Attempt>> {
@@ -128,11 +187,12 @@ impl Real {
     }
 
     /// Notes the sandbox of an attempt; stops it at once when that was asked for before it existed.
-    fn began(&self, fence: Fence, canceller: Canceller) {
-        let before = self.attempts().insert(fence, Attempt::Running(canceller.clone()));
-        if let Some(Attempt::StopAsked) = before {
-            canceller.cancel();
+    fn began(&self, fence: Fence, stopper: Stopper) {
+        let mut attempts = self.attempts();
+        if let Some(Attempt::StopAsked) = attempts.get(&fence) {
+            stopper.stop();
         }
+        attempts.insert(fence, Attempt::Running(stopper));
     }
 
     fn ended(&self, fence: Fence) {
@@ -142,7 +202,7 @@ impl Real {
 
     fn stop(&self, fence: Fence) {
         match self.attempts().get_mut(&fence) {
-            Some(Attempt::Running(canceller)) => canceller.cancel(),
+            Some(Attempt::Running(stopper)) => stopper.stop(),
             Some(starting) => *starting = Attempt::StopAsked,
             None => {}
         }
@@ -209,6 +269,7 @@ impl Executor {
 
 fn carry_out(real: &Real, job: Job) -> Report {
     let report = match &job.work {
+        Work::Program(program) if program.place == Place::Bare => bare::run(real, &job, program),
         Work::Program(program) => local::run(real, &job, program),
         Work::Nothing => Report::nothing_done(&job),
         Work::Fast { tool, arguments, files, largest } => {

@@ -5,6 +5,7 @@ use engine::run::{Completion, Ended, Failure, Guard, StoppedBy};
 use sandbox::{Blocked, End, LaunchError, SkipReason};
 use serde_json::{Map, Value};
 
+use super::egress::EgressError;
 use super::fast::{FastError, OpenError};
 use super::{Job, Report};
 use crate::cause;
@@ -19,6 +20,7 @@ pub(super) fn lost(job: &Job) -> Report {
         fence: job.fence,
         result: Completion::failed(Failure::Sandbox, "the attempt ended without a result"),
         receipt: None,
+        changes: None,
     }
 }
 
@@ -58,7 +60,16 @@ pub(super) fn not_launched(error: &LaunchError) -> Completion {
     let missing =
         matches!(error, LaunchError::ProgramMissing { .. } | LaunchError::ProgramRefused { .. });
     let failure = if missing { Failure::NotFound } else { Failure::Sandbox };
-    Completion { retryable: false, ..Completion::failed(failure, cause::line(error)) }
+    let line = match error.fix() {
+        Some(fix) => format!("{}; {fix}", cause::line(error)),
+        None => cause::line(error),
+    };
+    Completion { retryable: false, ..Completion::failed(failure, line) }
+}
+
+/// A step whose hosts cannot be reached as decided; its program did not start, or was ended at once.
+pub(super) fn no_way_out(error: &EgressError) -> Completion {
+    Completion { retryable: false, ..Completion::failed(Failure::Sandbox, cause::line(error)) }
 }
 
 /// Why a file that matched was not kept, in words.

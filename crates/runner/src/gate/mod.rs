@@ -5,6 +5,7 @@
 //! nothing: its answer goes into the record that must be durable before the effect begins.
 
 mod exposure;
+mod network;
 mod path;
 mod payload;
 mod principal;
@@ -12,7 +13,7 @@ mod principal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::policy::{Call, Catalogue, Constraints, Decision, Explanation, Policy, Verdict};
+use engine::policy::{Call, Catalogue, Constraints, Decision, Explanation, Policy, Reach, Verdict};
 use engine::run::{Digest, Guard, StoppedBy};
 use engine::workflow::{InputError, InputSchema};
 use serde_json::{Value, json};
@@ -20,9 +21,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::tool;
 
+pub use network::Granted;
 pub use path::PathError;
 pub use payload::PayloadError;
 pub use principal::Principal;
+
+/// The argument of a call whose program nothing would hold.
+const UNSAFE: &str = "unsafe";
 
 /// A call as its door understood it, before any check.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +36,15 @@ pub struct Asked {
     pub tool: String,
     /// Its arguments.
     pub arguments: Value,
+}
+
+impl Asked {
+    /// The same call where nothing would hold its program, so that policy can tell the two apart.
+    pub(crate) fn without_sandbox(&mut self) {
+        if let Some(arguments) = self.arguments.as_object_mut() {
+            arguments.insert(UNSAFE.to_owned(), true.into());
+        }
+    }
 }
 
 /// A call that may run, in its one form.
@@ -46,6 +60,8 @@ pub struct Admitted {
     pub decision: Value,
     /// What the decision tightens.
     pub constraints: Constraints,
+    /// What it may reach, each with the rule that names it.
+    pub hosts: Vec<Granted>,
 }
 
 /// Why a call may not run.
@@ -108,10 +124,22 @@ impl Gate {
         payload::check(&asked.arguments).map_err(|error| Refused::Invalid(error.to_string()))?;
         let known = self.catalogue.tool(&asked.tool).is_some();
         let arguments = if known { self.validate(&asked)? } else { asked.arguments };
-        let decision = self.decide(principal, &asked.tool, &arguments);
-        let summary = summary(&decision, &self.policy);
+        if known {
+            network::coherent(&arguments).map_err(Refused::Invalid)?;
+        }
+        let call = call(principal, &asked.tool, &arguments);
+        let decision = self.policy.decide(&call);
+        let reach = self.policy.reach(&call);
+        let summary = summary(&decision, &reach, &self.policy);
         if decision.verdict != Verdict::Allow {
-            return Err(Refused::Stopped { by: stopped_by(&decision), decision: summary });
+            let by = network::stopped(&reach).unwrap_or_else(|| stopped_by(&decision));
+            return Err(Refused::Stopped { by, decision: summary });
+        }
+        if let Some(by) = unheld(&decision, &arguments) {
+            return Err(Refused::Stopped { by, decision: summary });
+        }
+        if let Some(by) = network::narrowed(&decision, &reach) {
+            return Err(Refused::Stopped { by, decision: summary });
         }
         Ok(Admitted {
             digest: digest(&asked.tool, &arguments),
@@ -119,6 +147,7 @@ impl Gate {
             arguments,
             decision: summary,
             constraints: decision.constraints,
+            hosts: network::granted(reach),
         })
     }
 
@@ -225,19 +254,48 @@ pub fn explain(
     policy.explain(&call(principal, tool, arguments))
 }
 
-/// What a decision comes to in a record: verdict, rules, policy.
-fn summary(decision: &Decision, policy: &Policy) -> Value {
-    let rules: Vec<&str> = decision.reasons.iter().map(|reason| &*reason.rule).collect();
-    json!({ "verdict": decision.verdict, "rules": rules, "policy": Digest(policy.digest()) })
+/// What a decision comes to in a record: verdict, rules, policy, and the same for each host asked for.
+fn summary(decision: &Decision, reach: &[Reach], policy: &Policy) -> Value {
+    let rules = |decision: &Decision| -> Vec<String> {
+        decision.reasons.iter().map(|reason| reason.rule.to_string()).collect()
+    };
+    let mut summary = json!({
+        "verdict": decision.verdict,
+        "rules": rules(decision),
+        "policy": Digest(policy.digest()),
+    });
+    if !reach.is_empty() {
+        let host = |reach: &Reach| {
+            json!({
+                "host": reach.host,
+                "verdict": reach.decision.verdict,
+                "rules": rules(&reach.decision),
+            })
+        };
+        if let Some(summary) = summary.as_object_mut() {
+            summary.insert("hosts".to_owned(), reach.iter().map(host).collect());
+        }
+    }
+    summary
 }
 
-fn stopped_by(decision: &Decision) -> StoppedBy {
+pub(super) fn stopped_by(decision: &Decision) -> StoppedBy {
     let rule = decision.reasons.first().map_or("default deny", |reason| &*reason.rule);
     let detail = match decision.verdict {
         Verdict::RequireReview => format!("{decision}; approvals are not part of this version"),
         Verdict::Allow | Verdict::Deny => decision.to_string(),
     };
     StoppedBy { kind: Guard::Policy, name: rule.into(), detail: detail.into() }
+}
+
+/// A decision that asks for a profile of a call that has none.
+fn unheld(decision: &Decision, arguments: &Value) -> Option<StoppedBy> {
+    let without = arguments.get(UNSAFE).and_then(Value::as_bool) == Some(true);
+    let profile = decision.constraints.profile.filter(|_| without)?;
+    let rule = decision.reasons.first().map_or("default deny", |reason| &*reason.rule);
+    let detail =
+        format!("{decision} with the profile `{profile}`, and without the sandbox there is none");
+    Some(StoppedBy { kind: Guard::Policy, name: rule.into(), detail: detail.into() })
 }
 
 fn outside(error: &PathError) -> Refused {

@@ -3,6 +3,7 @@
 //! Lists come from views; a single run is folded from its own records, so what is shown is what was recorded.
 //! Nothing here writes.
 
+mod beside;
 mod log;
 mod run;
 
@@ -16,6 +17,7 @@ use crate::layout::Layout;
 use crate::node::log as project_log;
 use crate::projection;
 
+pub use beside::{MergeTold, Reached};
 pub use log::Logs;
 pub use run::{Recorded, RunHistory};
 
@@ -119,6 +121,19 @@ impl History {
                     return Ok(found);
                 }
             }
+        }
+    }
+
+    /// Whether a part of a run ran without a sandbox.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn is_unsafe(&self, run: RunId) -> Result<bool, HistoryError> {
+        match self.reader.view_get(projection::UNSAFE_RUN, &run.0) {
+            Ok(row) => Ok(row.is_some()),
+            // A journal that was last written before there was such a mode.
+            Err(ReadError::NoSuchView(_)) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 

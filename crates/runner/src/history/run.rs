@@ -7,10 +7,12 @@ use std::sync::Arc;
 use engine::run::{
     Event, Explanation, Fact, Micros, RunId, RunSummary, RunView, State, Submission,
 };
-use journal::{LogId, Reader, Record};
+use journal::{LogId, Reader};
 use serde_json::Value;
 
+use super::beside::{Beside, MergeTold, Reached};
 use super::{History, HistoryError};
+use crate::change::Told;
 use crate::projection::{self, Document};
 use crate::{record, workflow};
 
@@ -30,6 +32,14 @@ pub struct Recorded {
     pub events: Vec<Event>,
     /// Isolation receipts by step and attempt.
     pub receipts: BTreeMap<(String, u32), Value>,
+    /// What was asked of the egress proxies, in order.
+    pub reached: Vec<Reached>,
+    /// What steps changed in their workspaces, in order.
+    pub changes: Vec<Told>,
+    /// What became of merges of those changes, in order.
+    pub merges: Vec<MergeTold>,
+    /// Whether a part of it ran without a sandbox.
+    pub without_sandbox: bool,
 }
 
 /// A run for people: its folded state.
@@ -56,16 +66,17 @@ impl History {
     /// # Errors
     /// When there is no such run or its records cannot be read.
     pub fn recorded(&self, run: RunId) -> Result<Recorded, HistoryError> {
-        let (mut events, mut receipts, mut after) = (Vec::new(), BTreeMap::new(), 0);
+        let (mut events, mut beside, mut after) = (Vec::new(), Beside::default(), 0);
         loop {
             let page = self.reader.by_stream(&self.log, &run.0, after, PAGE)?;
             let Some(last) = page.last() else { break };
             after = last.header.sequence;
             for record in &page {
                 if let Some(event) = record::event_of(record) {
+                    beside.without_sandbox |= record::is_unsafe(record);
                     events.push(event);
-                } else if record.header.kind == record::RECEIPT_KIND {
-                    receipts.extend(receipt(record));
+                } else {
+                    beside.take(record);
                 }
             }
         }
@@ -80,7 +91,18 @@ impl History {
         })?;
         let name = format!("{}.yaml", submission.name);
         let document = Document { digest: submission.workflow, name, text };
-        Ok(Recorded { run, submission, document, events, receipts })
+        let Beside { receipts, reached, changes, merges, without_sandbox } = beside;
+        Ok(Recorded {
+            run,
+            submission,
+            document,
+            events,
+            receipts,
+            reached,
+            changes,
+            merges,
+            without_sandbox,
+        })
     }
 
     /// A run folded into its present state.
@@ -130,11 +152,4 @@ fn submitted(event: &Event) -> Option<Arc<Submission>> {
         Fact::RunSubmitted(submission) => Some(Arc::clone(submission)),
         _ => None,
     }
-}
-
-fn receipt(record: &Record) -> Option<((String, u32), Value)> {
-    let mut body: Value = serde_json::from_slice(&record.payload).ok()?;
-    let step = body.get("step")?.as_str()?.to_owned();
-    let attempt = u32::try_from(body.get("attempt")?.as_u64()?).ok()?;
-    Some(((step, attempt), body.get_mut("receipt")?.take()))
 }

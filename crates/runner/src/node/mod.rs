@@ -15,9 +15,10 @@ use engine::workflow::Workflow;
 use journal::{Journal, Reader, Stats};
 use serde_json::Value;
 
+use crate::change::{Merging, Unfinished};
 use crate::clock;
 use crate::control::{self, Listener, Request};
-use crate::gate::Principal;
+use crate::gate::{Gate, Principal};
 use crate::layout::Layout;
 use crate::owner::{Answer, Asking, Submit};
 
@@ -35,6 +36,9 @@ pub struct Node {
     outbox: Sender<Message>,
     dispatcher: Option<JoinHandle<Result<(), String>>>,
     principal: Principal,
+    gate: Arc<Gate>,
+    /// Merges that were interrupted and gone on with when it started.
+    gone_on: Vec<Unfinished>,
     /// Closed before the dispatcher ends.
     control: Option<Listener>,
 }
@@ -114,6 +118,22 @@ impl Node {
     pub fn retry(&self, run: RunId, step: Option<&str>) -> Result<(), Unanswered> {
         let (by, step) = (self.principal.id.clone(), step.map(str::to_owned));
         self.ask(Asking::Retry { run, step, by }).map(drop)
+    }
+
+    /// What merges are done with: this node's gate and journal, in the name of its principal.
+    #[must_use]
+    pub fn merging(&self) -> Merging<'_> {
+        Merging {
+            layout: &self.layout,
+            gate: &self.gate,
+            journal: &self.journal,
+            principal: &self.principal,
+        }
+    }
+
+    /// Interrupted merges that this node went on with when it started, each told once.
+    pub fn gone_on(&mut self) -> Vec<Unfinished> {
+        std::mem::take(&mut self.gone_on)
     }
 
     /// What the journal has written since this node started.

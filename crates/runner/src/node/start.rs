@@ -8,7 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use engine::policy::{Policy, document::Source};
 use engine::run::{Digest, Event, RunId};
-use journal::{ArtifactStore, Journal, LogId, OpenError, Reader};
+use journal::{Journal, LogId, OpenError, Reader};
 use serde_json::json;
 
 use super::dispatcher::{Dispatcher, Message, Unanswered};
@@ -36,6 +36,8 @@ pub struct Options {
     pub policy: (Arc<Policy>, Option<Source>),
     /// The caller's home folder: `~` in mount sources.
     pub home: Option<PathBuf>,
+    /// This program itself, which also serves as the egress proxy; without it no step reaches a host.
+    pub program: Option<PathBuf>,
     /// Attempts that run at a time.
     pub slots: u32,
     /// How attempts are done.
@@ -89,10 +91,10 @@ impl Node {
     /// # Errors
     /// See [`StartError`]; [`OpenError::Busy`] when another process owns the project.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let Options { layout, principal, policy, home, slots, doing, adopt, watcher } = options;
+        let Options { layout, principal, policy, home, program, slots, doing, adopt, watcher } =
+            options;
         layout.create()?;
         let journal = Arc::new(Journal::open(journal::Options::new(layout.journal(), VIEWS))?);
-        let artifacts = ArtifactStore::beside(&layout.journal());
         let system = |error: String| StartError::System(error);
         let catalogue = gate::catalogue().map_err(|error| system(error.to_string()))?;
         let (policy, policy_text) = policy;
@@ -114,9 +116,11 @@ impl Node {
             .map_err(|error| system(error.to_string()))?;
         let executor = match doing {
             Doing::Nothing => Executor::Nothing,
-            Doing::Really => {
-                let project = layout.project().to_path_buf();
-                Executor::Real(Arc::new(Real::new(project, Arc::clone(&journal), artifacts)))
+            Doing::Really | Doing::Unsafe => {
+                // What cannot be removed now is tried again by the next node; nobody waits for it.
+                let _swept = sandbox::sweep();
+                let real = Real::new(&layout, Arc::clone(&journal), program, owner.isolation());
+                Executor::Real(Arc::new(real))
             }
         };
         // Without a bound of its own, because the journal's writer must never block on it. It stays short all the
@@ -137,7 +141,20 @@ impl Node {
             .spawn(move || dispatcher.run(first))
             .map_err(|error| system(error.to_string()))?;
         let control = listen(&layout, &outbox)?;
-        Ok(Self { layout, journal, outbox, dispatcher: Some(thread), principal, control })
+        let mut node = Self {
+            layout,
+            journal,
+            outbox,
+            dispatcher: Some(thread),
+            principal,
+            gate,
+            gone_on: Vec::new(),
+            control,
+        };
+        if doing != Doing::Nothing {
+            node.gone_on = node.merging().go_on();
+        }
+        Ok(node)
     }
 }
 

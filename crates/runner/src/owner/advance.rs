@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Doing, Effect, Owner, Turn, work};
 use crate::executor::{Job, Work};
 use crate::gate::{Admitted, Asked, Refused};
-use crate::record;
+use crate::record::{self, Isolation};
 
 impl Owner {
     /// Takes up everything that can be taken up now.
@@ -86,7 +86,10 @@ impl Owner {
             Ok(call) => call,
             Err(error) => return Ok(invalid(error.to_string())),
         };
-        let asked = Asked { tool: call.tool.clone(), arguments: call.args.clone() };
+        let mut asked = Asked { tool: call.tool.clone(), arguments: call.args.clone() };
+        if self.isolation() == Isolation::None && !call.argv.is_empty() {
+            asked.without_sandbox();
+        }
         let admitted = match self.gate.admit(principal, asked) {
             Ok(admitted) => admitted,
             Err(refused) => return Ok((refuse(run, place, refused), None)),
@@ -96,7 +99,10 @@ impl Owner {
         let identity = work::Identity { run: id, step: &step.name, key: &key };
         let work = match self.doing {
             Doing::Nothing => Work::Nothing,
-            Doing::Really if call.argv.is_empty() => work::fast(&self.gate, principal, &admitted),
+            Doing::Really | Doing::Unsafe if call.argv.is_empty() => {
+                work::fast(&self.gate, principal, &admitted)
+            }
+            Doing::Unsafe => work::bare(self.gate.project(), step, call, &admitted, &identity),
             Doing::Really => work::program(self.gate.project(), step, call, &admitted, &identity),
         };
         Ok((command, Some(work)))

@@ -21,7 +21,7 @@ use engine::run::{
 use crate::executor::Report;
 use crate::gate::{Gate, Principal};
 use crate::projection::{self, Document};
-use crate::record;
+use crate::record::{self, Isolation};
 use crate::workflow;
 
 pub use input::{Answer, Asking, Moment, Refusing, Submit};
@@ -33,6 +33,8 @@ pub use work::{IDEMPOTENCY_VARIABLE, RUN_VARIABLE, STEP_VARIABLE};
 pub enum Doing {
     /// As the step says.
     Really,
+    /// Programs without any sandbox; the user allowed it and somebody asked for it.
+    Unsafe,
     /// Not at all: the rest is being measured or simulated.
     Nothing,
 }
@@ -147,12 +149,16 @@ impl Owner {
     }
 
     fn finish(&mut self, report: Report, turn: &mut Turn) {
-        let Report { run, step, name, attempt, fence, mut result, receipt } = report;
+        let Report { run, step, name, attempt, fence, mut result, receipt, changes } = report;
         if let Some(receipt) = receipt {
             let body = serde_json::json!({ "step": name, "attempt": attempt, "receipt": receipt });
             let draft = record::draft(run, record::RECEIPT_KIND, &body, turn.now());
+            let draft = self.isolation().mark(draft);
             result.receipt = Some(Digest(*journal::Digest::of(&draft.payload).as_bytes()));
             turn.draft(draft);
+        }
+        if let Some(changes) = changes {
+            turn.draft(record::draft(run, record::CHANGES_KIND, &changes, turn.now()));
         }
         let entropy = turn.draw();
         let command = Command::Finish { run, step, fence, result: Arc::new(result), entropy };
@@ -168,7 +174,10 @@ impl Owner {
         turn: &mut Turn,
     ) -> Result<(), Rejection> {
         for event in decide(&self.state, command, turn.now())? {
-            turn.draft(record::event_draft(&event, principal));
+            turn.draft(self.isolation().mark(record::event_draft(&event, principal)));
+            if self.isolation() == Isolation::None && event.run != RunId::NIL {
+                turn.change(projection::unsafe_row(event.run));
+            }
             // What was just decided applies; an event that did not would be found by the fold of the next start.
             if self.state.apply(&event).is_ok() {
                 for change in projection::after(&self.state, &event) {
@@ -181,6 +190,14 @@ impl Owner {
             turn.effect(Effect::Tell(event));
         }
         Ok(())
+    }
+
+    /// Whether programs of this owner are held by a sandbox.
+    pub(crate) fn isolation(&self) -> Isolation {
+        match self.doing {
+            Doing::Unsafe => Isolation::None,
+            Doing::Really | Doing::Nothing => Isolation::Sandbox,
+        }
     }
 
     /// Lets go of ended runs: their records are what keeps them.

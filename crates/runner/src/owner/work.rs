@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::policy::Profile as Loosest;
-use engine::workflow::{Access, Call, Profile, Step};
-use sandbox::{Limits, Mount, Spec, Workspace};
+use engine::workflow::{Access, Call, Driver, Profile, Step};
+use sandbox::{Limits, Mount, Network, Spec, Workspace};
 use serde_json::Value;
 
-use crate::executor::{Program, Work};
+use crate::executor::{Place, Program, Work};
 use crate::gate::{Admitted, FileFilter, Gate, Principal};
 use crate::layout::STATE_FOLDER;
 
@@ -57,25 +57,69 @@ pub(super) fn program(
     ] {
         env.push((name.into(), value.into()));
     }
+    let profile = profile(step.sandbox.profile, admitted.constraints.profile);
     let spec = Spec {
         argv: call.argv.into_iter().map(OsString::from).collect(),
         env,
         cwd: PathBuf::from(sandbox::WORKSPACE),
         stdin: call.stdin,
-        profile: profile(step.sandbox.profile, admitted.constraints.profile),
+        profile,
         workspace: Workspace {
             lower: project.to_path_buf(),
             hidden: vec![PathBuf::from(STATE_FOLDER)],
             files: call.files.into_iter().map(|(path, text)| (PathBuf::from(path), text)).collect(),
         },
         mounts,
-        network: sandbox::Network::None,
-        landlock_floor: None,
-        handed: Vec::new(),
+        network: network(profile),
         limits: limits(step, admitted),
         artifacts: step.artifacts.clone(),
+        ..Spec::new(project, [""; 0])
     };
-    Work::Program(Box::new(Program { spec, outputs: step.outputs.clone() }))
+    Work::Program(Box::new(Program {
+        spec,
+        place: place(step),
+        hosts: admitted.hosts.clone(),
+        changes: step.sandbox.changes,
+        outputs: step.outputs.clone(),
+    }))
+}
+
+/// The same without any sandbox.
+pub(super) fn bare(
+    project: &Path,
+    step: &Step,
+    call: Call,
+    admitted: &Admitted,
+    identity: &Identity<'_>,
+) -> Work {
+    match program(project, step, call, admitted, identity) {
+        Work::Program(mut program) => {
+            program.place = Place::Bare;
+            Work::Program(program)
+        }
+        other => other,
+    }
+}
+
+/// Where the step asks to run; policy has seen it.
+fn place(step: &Step) -> Place {
+    match (step.sandbox.driver, &step.sandbox.image) {
+        (Driver::Container, Some(image)) => {
+            Place::Container { image: image.clone(), gaps: step.sandbox.allow_gaps.clone() }
+        }
+        // A document whose container has no image does not load.
+        (Driver::Local | Driver::Container, _) => Place::Local,
+    }
+}
+
+/// Only the profile with sockets has anything to reach, and then only through the proxy.
+fn network(profile: sandbox::Profile) -> Network {
+    match profile {
+        sandbox::Profile::StandardNet | sandbox::Profile::StrictNet => Network::Proxy,
+        sandbox::Profile::Strict | sandbox::Profile::Standard | sandbox::Profile::Proxy => {
+            Network::None
+        }
+    }
 }
 
 /// Mounts as decided on; those of the project itself are in the workspace already.
@@ -114,7 +158,10 @@ fn target(project: &Path, source: &Path, written: &str, asked: &str) -> Option<P
 fn profile(asked: Profile, loosest: Option<Loosest>) -> sandbox::Profile {
     match (asked, loosest) {
         (Profile::Strict, _) | (_, Some(Loosest::Strict)) => sandbox::Profile::Strict,
-        (Profile::Standard, _) => sandbox::Profile::Standard,
+        (Profile::StrictNet, Some(Loosest::Standard)) => sandbox::Profile::Strict,
+        (Profile::StrictNet, Some(Loosest::StandardNet) | None) => sandbox::Profile::StrictNet,
+        (Profile::Standard, _) | (_, Some(Loosest::Standard)) => sandbox::Profile::Standard,
+        (Profile::StandardNet, Some(Loosest::StandardNet) | None) => sandbox::Profile::StandardNet,
     }
 }
 
@@ -132,6 +179,8 @@ fn limits(step: &Step, admitted: &Admitted) -> Limits {
         pids: count(asked.pids, usual.pids),
         open_files: count(asked.open_files, usual.open_files),
         workspace_bytes: asked.workspace_bytes.unwrap_or(usual.workspace_bytes),
+        workspace_inodes: asked.workspace_inodes.unwrap_or(usual.workspace_inodes),
+        cpu_thousandths: asked.cpu_thousandths.or(usual.cpu_thousandths),
         ..usual
     }
 }

@@ -22,6 +22,11 @@ pub const SEARCH_GREP: &str = "search.grep";
 /// Finds paths of the project by a glob.
 pub const SEARCH_GLOB: &str = "search.glob";
 
+/// Brings what a step changed into the project; asked for by people, never by a step.
+pub const WORKSPACE_MERGE: &str = "workspace.merge";
+/// Takes a merge back.
+pub const WORKSPACE_UNDO: &str = "workspace.undo";
+
 /// Every registered tool, in the order of their names.
 #[must_use]
 pub fn registered() -> Vec<Tool> {
@@ -33,13 +38,16 @@ pub fn registered() -> Vec<Tool> {
         reader(FS_READ, schema::path_only()),
         reader(SEARCH_GLOB, schema::search_glob()),
         reader(SEARCH_GREP, schema::search_grep()),
+        writer(WORKSPACE_MERGE, schema::change()),
+        writer(WORKSPACE_UNDO, schema::change()),
     ]
 }
 
-/// Names of every registered tool, for suggestions in error messages.
+/// Names of every tool a step can call, for warnings and suggestions.
 #[must_use]
 pub fn names() -> Vec<String> {
-    registered().into_iter().map(|tool| tool.name).collect()
+    let callable = |tool: &Tool| tool.effect != Effect::Write;
+    registered().into_iter().filter(callable).map(|tool| tool.name).collect()
 }
 
 fn program(name: &str, schema: serde_json::Value) -> Tool {
@@ -49,6 +57,17 @@ fn program(name: &str, schema: serde_json::Value) -> Tool {
         tags: vec!["sandboxed".to_owned()],
         schema,
         paths: vec!["mounts[].source".to_owned()],
+        hosts: vec!["hosts[]".to_owned()],
+    }
+}
+
+fn writer(name: &str, schema: serde_json::Value) -> Tool {
+    Tool {
+        name: name.to_owned(),
+        effect: Effect::Write,
+        tags: vec!["workspace".to_owned()],
+        schema,
+        paths: vec!["paths[]".to_owned()],
         hosts: Vec::new(),
     }
 }

@@ -45,12 +45,32 @@ pub(super) fn search_grep() -> Value {
     )
 }
 
+/// `workspace.merge` and `workspace.undo`: the paths of the project that would be written.
+pub(super) fn change() -> Value {
+    object(
+        &json!({
+            "run": { "type": "string", "minLength": 1 },
+            "step": { "type": "string", "minLength": 1 },
+            "changeset": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+            "paths": { "type": "array", "items": { "type": "string" } },
+            "flagged": { "type": "array", "items": { "type": "string" }, "default": [] },
+            "auto": { "type": "boolean", "default": false },
+        }),
+        &["run", "step", "changeset", "paths"],
+    )
+}
+
 fn exec(what: &Value) -> Value {
     let mut properties = json!({
         "cwd": { "type": "string" },
         "env": { "type": "array", "items": { "type": "string" } },
-        "profile": { "enum": ["strict", "standard"] },
+        "profile": { "enum": ["strict", "strict-net", "standard", "standard-net"] },
         "network": { "type": "boolean" },
+        "hosts": { "type": "array", "default": [], "maxItems": 64, "items": { "type": "string" } },
+        "driver": { "enum": ["local", "container"], "default": "local" },
+        "image": { "type": "string" },
+        "unsafe": { "type": "boolean", "default": false },
+        "allow_gaps": { "type": "array", "items": { "type": "string" } },
         "action": { "type": "boolean" },
         "mounts": {
             "type": "array",

@@ -118,3 +118,72 @@ fn a_mount_cannot_bring_along_what_is_hidden() {
         assert_eq!((kind, name.as_str()), (Guard::Isolation, "hidden folders"), "{source}");
     }
 }
+
+/// A gate whose policy lets programs reach what `hosts` says.
+fn reaching(hosts: &str) -> Project {
+    let project = Project::new();
+    let rules = format!(
+        "version: 1\nname: test\nrules:\n  - {{ name: run, match: {{ tool: \"exec.*\" }}, action: allow }}\n  \
+         - {{ name: reach, match: {{ tool: \"exec.*\", host: [{hosts}] }}, action: allow }}\n"
+    );
+    std::fs::write(project.layout.policy(), rules).unwrap();
+    project
+}
+
+fn net(hosts: &[&str]) -> Value {
+    json!({
+        "program": "curl", "argv": ["curl"], "hosts": hosts, "network": true, "profile": "standard-net",
+    })
+}
+
+#[test]
+fn a_host_is_granted_with_the_rule_that_names_it() {
+    let project = reaching("example.org, \"*.example.net\"");
+    let admitted =
+        admit(&project, "exec.run", net(&["example.org:8443", "a.example.net"])).unwrap();
+    let granted: Vec<(&str, &str)> =
+        admitted.hosts.iter().map(|host| (host.target.as_str(), &*host.rule)).collect();
+    assert_eq!(granted, [("example.org:8443", "reach"), ("a.example.net", "reach")]);
+    let hosts = &admitted.decision["hosts"];
+    assert_eq!(
+        (&hosts[0]["host"], &hosts[0]["rules"][0]),
+        (&"example.org:8443".into(), &"reach".into())
+    );
+    let plain = json!({ "program": "curl", "argv": ["curl"] });
+    assert_eq!(admit(&project, "exec.run", plain).unwrap().hosts, []);
+    let (kind, name, detail) = stopped(admit(&project, "exec.run", net(&["example.net"])));
+    assert_eq!((kind, name.as_str()), (Guard::Policy, "default deny"));
+    assert!(detail.contains("`example.net`"), "{detail}");
+}
+
+#[test]
+fn hosts_without_their_profile_are_no_call() {
+    let project = reaching("\"*\"");
+    for (profile, network) in [("standard", true), ("strict", true), ("standard-net", false)] {
+        let mut arguments = net(&["example.org"]);
+        arguments["profile"] = profile.into();
+        arguments["network"] = network.into();
+        let admitted = admit(&project, "exec.run", arguments);
+        assert!(matches!(admitted, Err(Refused::Invalid(_))), "{profile} {network}");
+    }
+    assert!(admit(&project, "exec.run", net(&["example.org"])).is_ok());
+}
+
+#[test]
+fn the_drivers_gaps_and_templates_are_those_of_the_sandbox() {
+    let gaps = sandbox::GapName::ALL.map(sandbox::GapName::name);
+    assert_eq!(engine::workflow::GAPS, gaps);
+    for profile in engine::workflow::Profile::ALL {
+        let found = sandbox::Profile::ALL.into_iter().find(|known| known.name() == profile.name());
+        assert!(found.is_some(), "{}", profile.name());
+    }
+    for (ours, theirs) in
+        engine::workflow::SandboxTemplate::ALL.into_iter().zip(sandbox::Template::ALL)
+    {
+        assert_eq!((ours.name(), ours.profile().name()), (theirs.name(), theirs.profile().name()));
+        let (limits, known) = (ours.limits(), theirs.limits());
+        assert_eq!(limits.memory_bytes, known.memory_bytes, "{}", ours.name());
+        assert_eq!(limits.cpu_thousandths, known.cpu_thousandths, "{}", ours.name());
+        assert_eq!(limits.pids, Some(u64::from(known.pids)), "{}", ours.name());
+    }
+}

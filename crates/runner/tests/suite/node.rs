@@ -77,6 +77,7 @@ fn a_second_owner_is_refused_and_the_first_goes_on() {
         principal: crate::support::user(),
         policy: (in_force.policy, in_force.source),
         home: None,
+        program: None,
         slots: 1,
         doing: Doing::Nothing,
         adopt: Adopt::Nothing,

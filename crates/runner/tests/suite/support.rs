@@ -78,6 +78,7 @@ impl Project {
             principal: user(),
             policy: (in_force.policy, in_force.source),
             home: None,
+            program: None,
             slots: 4,
             doing,
             adopt,

@@ -114,6 +114,7 @@ impl Worker {
             fence: self.attempt.fence,
             result,
             receipt: None,
+            changes: None,
         }
     }
 }

@@ -12,6 +12,7 @@ pub(super) fn run(global: &Global, run: Option<&str>) -> Result<Exit, Failure> {
     let (history, _) = session::history(global)?;
     let id = session::run(&history, run)?;
     let told = history.run(id).map_err(|error| session::history_failure(&error))?;
+    session::warn_of(&told);
     let Some(explanation) = told.explain(runner::now()) else {
         return Err(Failure::new(Exit::Failure, format!("run `{id}` cannot be explained"))
             .because("its records do not say where it stands")

@@ -11,6 +11,15 @@ use crate::session;
 
 const STATES: [&str; 6] = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"];
 
+/// A run, and whether a part of it ran without a sandbox.
+#[derive(serde::Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    run: RunSummary,
+    #[serde(rename = "unsafe", skip_serializing_if = "std::ops::Not::not")]
+    unheld: bool,
+}
+
 pub(super) fn run(global: &Global, limit: usize, state: Option<&str>) -> Result<Exit, Failure> {
     if let Some(state) = state.filter(|state| !STATES.contains(state)) {
         return Err(Failure::new(Exit::Usage, format!("`{state}` is not a state of a run"))
@@ -19,22 +28,27 @@ pub(super) fn run(global: &Global, limit: usize, state: Option<&str>) -> Result<
     let (history, _) = session::history(global)?;
     let wanted = |run: &RunSummary| state.is_none_or(|state| run.state.name() == state);
     let runs = history.runs(limit, wanted).map_err(|error| session::history_failure(&error))?;
+    let mut listed = Vec::with_capacity(runs.len());
+    for run in runs {
+        let unheld = history.is_unsafe(run.id).map_err(|error| session::history_failure(&error))?;
+        listed.push(Listed { run, unheld });
+    }
     if global.json {
-        output::json(&runs);
+        output::json(&listed);
         return Ok(Exit::Ok);
     }
-    if runs.is_empty() {
+    if listed.is_empty() {
         output::talk("no runs");
         return Ok(Exit::Ok);
     }
     let mut table =
         Table::new(&["run", "workflow", "state", "submitted", "took", "steps", "failure"]);
-    for run in &runs {
+    for Listed { run, unheld } in &listed {
         let took = run.finished.map_or_else(String::new, |end| elapsed(end.0 - run.submitted.0));
         table.row([
             run.id.to_string(),
             output::printable(&run.workflow),
-            run.state.name().to_owned(),
+            format!("{}{}", run.state.name(), if *unheld { " UNSAFE" } else { "" }),
             instant(run.submitted.0),
             took,
             run.counts.total.to_string(),

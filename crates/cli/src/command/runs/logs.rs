@@ -24,6 +24,7 @@ pub(super) fn run(
         return Err(Failure::new(Exit::NotFound, format!("run `{id}` has no step `{step}`"))
             .fix(format!("its steps are {}", names.join(", "))));
     }
+    session::warn_of(&told);
     let all = step.is_none();
     let mut current = String::new();
     for piece in history.logs(id, step).take_while(|_| !output::closed()) {

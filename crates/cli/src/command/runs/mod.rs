@@ -1,6 +1,7 @@
 //! `palisade runs`: what happened, and acting on it. One file per command.
 //! The end of a run is told in `command::ending`, for all of them alike.
 
+mod beside;
 mod cancel;
 mod explain;
 mod list;
@@ -8,6 +9,8 @@ mod logs;
 mod resume;
 mod show;
 mod watch;
+
+pub(super) use beside::letter;
 
 use crate::arguments::{Global, Runs};
 use crate::exit::Exit;

@@ -1,6 +1,7 @@
 //! `palisade runs show`: one run, step by step, with what stopped what.
 //! It is folded from the run's records each time; a run that goes on is shown as it stands.
 
+use super::beside;
 use runner::history::RunHistory;
 use runner::{RunState, StepState, StepView};
 
@@ -23,12 +24,21 @@ pub(super) fn run(global: &Global, run: Option<&str>, receipt: bool) -> Result<E
             .filter(|_| receipt)
             .map(|((step, attempt), body)| serde_json::json!({ "step": step, "attempt": attempt, "receipt": body }))
             .collect();
-        output::json(&serde_json::json!({ "run": told.view, "receipts": receipts }));
+        let recorded = &told.recorded;
+        output::json(&serde_json::json!({
+            "run": told.view,
+            "receipts": receipts,
+            "unsafe": recorded.without_sandbox,
+            "egress": recorded.reached,
+            "changes": recorded.changes,
+            "merges": recorded.merges,
+        }));
         return Ok(Exit::Ok);
     }
     heading(&told);
     steps(&told.view.steps);
     details(&told.view.steps);
+    beside::tell(&told, &layout);
     if receipt {
         for ((step, attempt), body) in &told.recorded.receipts {
             output::line(format!("\nreceipt of {step}, attempt {attempt}"));
@@ -69,6 +79,9 @@ fn heading(told: &RunHistory) {
         summary.digest
     ));
     output::line(format!("state      {}", paint(summary.state.name(), tone)));
+    if told.recorded.without_sandbox {
+        output::line(paint(session::UNSAFE_WARNING, Tone::Bad));
+    }
     output::line(format!("submitted  {} by {}", instant(summary.submitted.0), summary.principal));
     if let Some(finished) = summary.finished {
         output::line(format!("took       {}", elapsed(finished.0 - summary.submitted.0)));

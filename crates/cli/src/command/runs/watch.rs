@@ -24,6 +24,7 @@ pub(super) fn run(global: &Global, run: Option<&str>) -> Result<Exit, Failure> {
     let (history, layout) = session::history(global)?;
     let id = session::run(&history, run)?;
     let told = history.run(id).map_err(|error| session::history_failure(&error))?;
+    session::warn_of(&told);
     let mut progress = Progress::of(&follow::outline(&told)?, global.json);
     let begin = before(&history, id)?;
     let log = history.log().clone();

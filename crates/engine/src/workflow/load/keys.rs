@@ -57,8 +57,26 @@ impl Section {
             Self::Mount => &["source", "target", "readonly"],
             Self::Retry => &["max_attempts", "backoff"],
             Self::Backoff => &["base", "max", "factor", "jitter"],
-            Self::Sandbox => &["driver", "profile", "limits"],
-            Self::Limits => &["memory", "pids", "open_files", "output", "workspace", "artifacts"],
+            Self::Sandbox => &[
+                "template",
+                "driver",
+                "image",
+                "profile",
+                "hosts",
+                "allow_gaps",
+                "changes",
+                "limits",
+            ],
+            Self::Limits => &[
+                "memory",
+                "cpu",
+                "pids",
+                "open_files",
+                "output",
+                "workspace",
+                "inodes",
+                "artifacts",
+            ],
         }
     }
 
@@ -81,15 +99,13 @@ impl Section {
                 ("signal", "waiting steps are not part of this version"),
                 ("wait_for", "waiting steps are not part of this version"),
                 ("secrets", "sandboxes get no secrets in this version"),
-                ("hosts", "sandboxes have no network in this version"),
+                ("hosts", "write them into `sandbox`, beside `profile: standard-net`"),
             ],
             Self::Sandbox => &[
-                ("hosts", "sandboxes have no network in this version"),
-                ("network", "sandboxes have no network in this version"),
+                ("network", "name what the step may reach in `hosts`"),
                 ("secrets", "sandboxes get no secrets in this version"),
             ],
-            Self::Limits => &[("cpu", "bound the time with `timeout`")],
-            Self::Defaults | Self::Mount | Self::Retry | Self::Backoff => &[],
+            Self::Defaults | Self::Mount | Self::Retry | Self::Backoff | Self::Limits => &[],
         }
     }
 
@@ -115,7 +131,9 @@ impl Section {
             Self::Mount => &[("path", "source"), ("read_only", "readonly"), ("ro", "readonly")],
             Self::Retry => &[("attempts", "max_attempts"), ("limit", "max_attempts")],
             Self::Backoff => &[("initial", "base"), ("multiplier", "factor")],
-            Self::Defaults | Self::Sandbox | Self::Limits => &[],
+            Self::Sandbox => &[("gaps", "allow_gaps"), ("host", "hosts"), ("container", "image")],
+            Self::Limits => &[("disk", "workspace"), ("files", "inodes"), ("cpus", "cpu")],
+            Self::Defaults => &[],
         }
     }
 

@@ -1,6 +1,6 @@
 //! Loading: text to document tree to workflow, reporting everything that is wrong with it.
 //!
-//! Two passes. The first reads every map (`step`, `action`, `surroundings`, `settings`) and
+//! Two passes. The first reads every map (`step`, `action`, `surroundings`, `settings`, `sandbox`) and
 //! remembers where each template stands; the second links steps (`link`) and checks templates
 //! against what they may see (`site`). A mistake never stops a pass, so that one look at the
 //! output repairs the whole file. Nothing is loaded unless everything is right.
@@ -10,6 +10,7 @@ mod inputs;
 mod keys;
 mod link;
 mod locate;
+mod sandbox;
 mod settings;
 mod site;
 mod step;

@@ -1,34 +1,25 @@
-//! `timeout`, `retry` and `sandbox`: the settings a step can have of its own or from `defaults`.
+//! `timeout` and `retry`: settings a step can have of its own or from `defaults`, and the readers
+//! of units and words that `sandbox` uses too.
 //!
 //! Each reader takes the value it starts from, so that a step overrides its defaults key by key.
 //! The bounds are generous and named; policy may tighten any of them for a call.
 
 use super::Loader;
 use super::keys::Section;
-use crate::workflow::step::{Driver, Limits, Profile, Retry, SandboxRequest};
+use super::sandbox::{Held, Level};
+use crate::workflow::step::Retry;
 use crate::workflow::{MAX_ATTEMPTS, MAX_BACKOFF_FACTOR, MAX_TIMEOUT};
 use policy::document::{Diagnostic, Node, Yaml, suggest};
 use policy::units;
 use std::time::Duration;
 
 /// What steps start from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Defaults {
     /// Absent: it depends on what the step does.
     pub(super) timeout: Option<Duration>,
     pub(super) retry: Retry,
-    pub(super) sandbox: SandboxRequest,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        let sandbox = SandboxRequest {
-            driver: Driver::Local,
-            profile: Profile::Standard,
-            limits: Limits::default(),
-        };
-        Self { timeout: None, retry: Retry::default(), sandbox }
-    }
+    pub(super) sandbox: Held,
 }
 
 impl<'n> Loader<'n> {
@@ -39,11 +30,10 @@ impl<'n> Loader<'n> {
         else {
             return base;
         };
-        Defaults {
-            timeout: fields.optional("timeout").and_then(|node| self.timeout(node)),
-            retry: self.retry(fields.optional("retry"), base.retry),
-            sandbox: self.sandbox(fields.optional("sandbox"), base.sandbox),
-        }
+        let timeout = fields.optional("timeout").and_then(|node| self.timeout(node));
+        let retry = self.retry(fields.optional("retry"), base.retry);
+        let sandbox = self.sandbox(fields.optional("sandbox"), &base.sandbox, Level::Defaults);
+        Defaults { timeout: timeout.or(sandbox.timeout), retry, sandbox }
     }
 
     /// A timeout, from 1 ms to [`MAX_TIMEOUT`].
@@ -89,59 +79,6 @@ impl<'n> Loader<'n> {
         retry
     }
 
-    /// The sandbox request of `node`, with `base` for what it does not say.
-    pub(super) fn sandbox(
-        &mut self,
-        node: Option<&'n Node>,
-        base: SandboxRequest,
-    ) -> SandboxRequest {
-        let mut request = base;
-        let Some(fields) = node.and_then(|node| self.fields(node, "sandbox", Section::Sandbox))
-        else {
-            return request;
-        };
-        if let Some(node) = fields.optional("driver") {
-            let read = |text: &str| (text == "local").then_some(Driver::Local);
-            let later = ["container", "e2b", "modal"];
-            let driver = self.choice(node, "driver", read, (&["local"], &later));
-            request.driver = driver.unwrap_or(request.driver);
-        }
-        if let Some(node) = fields.optional("profile") {
-            let read = |text: &str| {
-                [Profile::Strict, Profile::Standard].into_iter().find(|p| p.name() == text)
-            };
-            let known = ["strict", "standard"];
-            let profile = self.choice(node, "profile", read, (&known, &["standard-net"]));
-            request.profile = profile.unwrap_or(request.profile);
-        }
-        if let Some(node) = fields.optional("limits") {
-            request.limits = self.limits(node, request.limits);
-        }
-        request
-    }
-
-    fn limits(&mut self, node: &'n Node, base: Limits) -> Limits {
-        let Some(fields) = self.fields(node, "limits", Section::Limits) else { return base };
-        let mut count = |name: &str, base: Option<u64>| match fields.optional(name) {
-            Some(node) => self.bounded(node, name, u32::MAX).map(u64::from),
-            None => base,
-        };
-        let pids = count("pids", base.pids);
-        let open_files = count("open_files", base.open_files);
-        let mut size = |name: &str, base: Option<u64>| match fields.optional(name) {
-            Some(node) => self.size(node, name),
-            None => base,
-        };
-        Limits {
-            memory_bytes: size("memory", base.memory_bytes),
-            pids,
-            open_files,
-            output_bytes: size("output", base.output_bytes),
-            workspace_bytes: size("workspace", base.workspace_bytes),
-            artifact_bytes: size("artifacts", base.artifact_bytes),
-        }
-    }
-
     fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
         let text = match node.value {
             Yaml::Int(number) => number.to_string(),
@@ -150,7 +87,7 @@ impl<'n> Loader<'n> {
         self.unit(node, what, units::duration(&text))
     }
 
-    fn size(&mut self, node: &Node, what: &str) -> Option<u64> {
+    pub(super) fn size(&mut self, node: &Node, what: &str) -> Option<u64> {
         let text = match node.value {
             Yaml::Int(number) => number.to_string(),
             _ => self.report.take(node.text(what))?.to_owned(),
@@ -176,7 +113,7 @@ impl<'n> Loader<'n> {
         self.report.take(result.map_err(diagnostic))
     }
 
-    fn bounded(&mut self, node: &Node, what: &str, most: u32) -> Option<u32> {
+    pub(super) fn bounded(&mut self, node: &Node, what: &str, most: u32) -> Option<u32> {
         let number = self.report.take(node.int(what))?;
         let fits = u32::try_from(number).ok().filter(|number| (1..=most).contains(number));
         if fits.is_none() {
@@ -187,7 +124,7 @@ impl<'n> Loader<'n> {
     }
 
     /// One of a few words: those known now, and those that are not part of this version.
-    fn choice<T>(
+    pub(super) fn choice<T>(
         &mut self,
         node: &Node,
         what: &str,

@@ -4,6 +4,7 @@
 //! references to it are not reported as mistakes too.
 
 use super::keys::Section;
+use super::sandbox::Level;
 use super::settings::Defaults;
 use super::{DEFAULT_STEP_TIMEOUT, DEFAULT_TOOL_TIMEOUT, Loader, MAX_STEPS};
 use crate::expression::{Extra, Kinds, Shape, StepNames};
@@ -74,13 +75,12 @@ impl<'n> Loader<'n> {
         if tool {
             self.refuse_program_keys(fields);
         }
-        let timeout = match fields.optional("timeout") {
-            Some(node) => self.timeout(node),
-            None => defaults.timeout,
-        };
+        let timeout = fields.optional("timeout").and_then(|node| self.timeout(node));
         let usual = if tool { DEFAULT_TOOL_TIMEOUT } else { DEFAULT_STEP_TIMEOUT };
         let retry = self.retry(fields.optional("retry"), defaults.retry);
-        let sandbox = self.sandbox(fields.optional("sandbox"), defaults.sandbox);
+        let held = self.sandbox(fields.optional("sandbox"), &defaults.sandbox, Level::Step);
+        // What the step says goes first, then its template, then what all steps start from.
+        let timeout = timeout.or(held.timeout).or(defaults.timeout);
         let idempotent = self.switch(fields, "idempotent", true);
         let allow_failure = self.switch(fields, "allow_failure", false);
         let mounts = self.mounts(fields.optional("mounts"));
@@ -103,7 +103,7 @@ impl<'n> Loader<'n> {
             artifacts,
             timeout: timeout.unwrap_or(usual),
             retry,
-            sandbox,
+            sandbox: held.request,
             idempotent,
             allow_failure,
         })

@@ -1,0 +1,265 @@
+//! A program without any sandbox: in the project's own folder, as the user, with nothing but time, output and
+//! resource limits around it.
+//!
+//! Reached only where the user's configuration allows it and somebody asked for it; every record of such a run says
+//! so. It offers nothing a sandbox would have to keep apart: what needs a workspace of its own is refused.
+
+use std::io::Read;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use engine::run::{Completion, Ended, Failure, Usage};
+use engine::workflow::{Changes, collect};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use sandbox::{Captured, End, Limits, Spec};
+use serde_json::{Value, json};
+
+use super::local::{broken, stream, written};
+use super::log::{Log, Stream};
+use super::{Job, Program, Real, Report, Stopper, report};
+use crate::clock;
+
+/// Sets what bounds a program that nothing else bounds, then becomes it.
+const SCRIPT: &str = "ulimit -c 0 && ulimit -n \"$1\" && ulimit -d \"$2\" && ulimit -f \"$3\" && shift 3 && exec \"$@\"";
+/// Variables of this process that a program without a sandbox gets, where its step does not set them.
+const INHERITED: [&str; 6] = ["HOME", "LANG", "PATH", "TMPDIR", "USER", "TERM"];
+/// How long output of processes that left the group may still come once the program has ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Bytes read at a time.
+const PIECE: usize = 64 * 1024;
+
+/// What happens while a program runs.
+pub(super) enum Happened {
+    Printed(Stream, Vec<u8>),
+    Closed,
+    Exited,
+    Cancelled,
+}
+
+/// Runs the program of `job` bare.
+pub(super) fn run(real: &Real, job: &Job, program: &Program) -> Report {
+    let frame = Report { receipt: Some(receipt(&program.spec)), ..report::lost(job) };
+    if let Some(needs) = needs_a_workspace(program) {
+        let why = format!(
+            "without the sandbox a step has no workspace of its own, and this one has {needs}"
+        );
+        let result =
+            Completion { retryable: false, ..Completion::failed(Failure::InvalidInput, why) };
+        return Report { result, receipt: None, ..frame };
+    }
+    let began = Instant::now();
+    let (sender, happened) = channel();
+    let mut child = match start(real, &program.spec, &sender) {
+        Ok(child) => child,
+        Err(error) => {
+            let result =
+                Completion::failed(Failure::Sandbox, format!("it cannot be started: {error}"));
+            return Report { result, receipt: None, ..frame };
+        }
+    };
+    real.began(job.fence, Stopper::Bare(sender));
+    let mut output = Output::new(real, job, &program.spec.limits);
+    let stop = watch(&happened, &mut output, began + program.spec.limits.wall);
+    kill(&child);
+    let status = child.wait();
+    let gone = drain(&happened, &mut output);
+    output.log.finish(clock::now());
+    let mut result = match (stop, status) {
+        (Some(end), _) => report::ended(&end, None),
+        (None, Ok(status)) => report::ended(&end_of(status), None),
+        (None, Err(error)) => Completion::failed(Failure::Sandbox, error.to_string()),
+    };
+    if !gone && result.message.is_none() {
+        result.message = Some("processes it started left its group and live on".into());
+    }
+    result.usage = Usage { wall_us: micros(began.elapsed()), ..Usage::default() };
+    Report { result: with_outputs(result, program, &output), ..frame }
+}
+
+/// What of a step cannot be had without a workspace.
+fn needs_a_workspace(program: &Program) -> Option<&'static str> {
+    let spec = &program.spec;
+    [
+        (!spec.workspace.files.is_empty(), "`files`"),
+        (!spec.mounts.is_empty(), "`mounts`"),
+        (!spec.artifacts.is_empty(), "`artifacts`"),
+        (program.changes != Changes::None, "`changes`"),
+    ]
+    .into_iter()
+    .find_map(|(has, name)| has.then_some(name))
+}
+
+fn start(real: &Real, spec: &Spec, sender: &Sender<Happened>) -> std::io::Result<Child> {
+    const KIB: u64 = 1024;
+    const BLOCK: u64 = 512;
+    let limits = &spec.limits;
+    let memory =
+        limits.memory_bytes.map_or("unlimited".to_owned(), |bytes| (bytes / KIB).to_string());
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", SCRIPT, "palisade", &limits.open_files.to_string(), &memory])
+        .arg((limits.workspace_bytes / BLOCK).to_string())
+        .args(&spec.argv)
+        .current_dir(&real.project)
+        .env_clear()
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for name in INHERITED {
+        command.envs(std::env::var_os(name).map(|value| (name, value)));
+    }
+    command.envs(spec.env.iter().map(|(name, value)| (name, value)));
+    let mut child = command.spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        let bytes = spec.stdin.clone();
+        // A program that does not read all of its input is not at fault.
+        std::thread::spawn(move || drop(std::io::Write::write_all(&mut input, &bytes)));
+    }
+    read(child.stdout.take(), Stream::Stdout, sender.clone());
+    read(child.stderr.take(), Stream::Stderr, sender.clone());
+    let pid = Pid::from_child(&child);
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let sender = sender.clone();
+    std::thread::spawn(move || {
+        // Whatever ends the wait, the other side looks at the child itself.
+        let _ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None);
+        drop(sender.send(Happened::Exited));
+    });
+    Ok(child)
+}
+
+/// Reads one output to its end, piece by piece.
+fn read(source: Option<impl Read + Send + 'static>, stream: Stream, sender: Sender<Happened>) {
+    std::thread::spawn(move || {
+        let mut piece = vec![0; PIECE];
+        if let Some(mut source) = source {
+            while let Ok(count @ 1..) = source.read(&mut piece) {
+                let bytes = piece.iter().take(count).copied().collect();
+                if sender.send(Happened::Printed(stream, bytes)).is_err() {
+                    return;
+                }
+            }
+        }
+        drop(sender.send(Happened::Closed));
+    });
+}
+
+/// Takes output until the program ends; how it was ended, where it did not end by itself.
+fn watch(happened: &Receiver<Happened>, output: &mut Output<'_>, deadline: Instant) -> Option<End> {
+    loop {
+        match happened.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Happened::Printed(stream, bytes)) => {
+                if !output.take(stream, &bytes) {
+                    return Some(End::OutputExceeded);
+                }
+            }
+            Ok(Happened::Closed) => output.open = output.open.saturating_sub(1),
+            Ok(Happened::Exited) | Err(RecvTimeoutError::Disconnected) => return None,
+            Ok(Happened::Cancelled) => return Some(End::Cancelled),
+            Err(RecvTimeoutError::Timeout) => return Some(End::TimedOut),
+        }
+    }
+}
+
+/// Takes what is still in the pipes; whether both came to their end.
+fn drain(happened: &Receiver<Happened>, output: &mut Output<'_>) -> bool {
+    let until = Instant::now() + FAREWELL;
+    while output.open > 0 {
+        match happened.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Happened::Printed(stream, bytes)) => drop(output.take(stream, &bytes)),
+            Ok(Happened::Closed) => output.open = output.open.saturating_sub(1),
+            Ok(Happened::Exited | Happened::Cancelled) => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// Kills the whole process group. The program has not been waited for, so the group is still its.
+fn kill(child: &Child) {
+    // A group of which nobody is left needs no killing.
+    let _gone = kill_process_group(Pid::from_child(child), Signal::KILL);
+}
+
+fn end_of(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Exited(code),
+        (None, Some(signal)) => End::Signalled(signal),
+        (None, None) => End::SandboxFailed("it ended in an unknown way".to_owned()),
+    }
+}
+
+/// What a program prints, recorded as it comes and kept within the limit.
+struct Output<'a> {
+    log: Log<'a>,
+    stdout: Captured,
+    stderr: Captured,
+    room: u64,
+    /// Pipes that have not come to their end.
+    open: u32,
+}
+
+impl<'a> Output<'a> {
+    fn new(real: &'a Real, job: &Job, limits: &Limits) -> Self {
+        Self {
+            log: Log::new(&real.journal, job.run, &job.name, job.attempt, real.isolation),
+            stdout: Captured::default(),
+            stderr: Captured::default(),
+            room: limits.output_bytes,
+            open: 2,
+        }
+    }
+
+    /// Takes a piece; whether it was within the limit.
+    fn take(&mut self, stream: Stream, bytes: &[u8]) -> bool {
+        let room = usize::try_from(self.room).unwrap_or(usize::MAX);
+        let kept: Vec<u8> = bytes.iter().take(room).copied().collect();
+        self.room = self.room.saturating_sub(bytes.len() as u64);
+        let captured = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        captured.bytes.extend_from_slice(&kept);
+        captured.truncated |= kept.len() < bytes.len();
+        self.log.take(stream, &kept, clock::now());
+        kept.len() == bytes.len()
+    }
+}
+
+fn with_outputs(mut result: Completion, program: &Program, output: &Output<'_>) -> Completion {
+    result.stdout = stream(&output.stdout);
+    result.stderr = stream(&output.stderr);
+    match collect(&program.outputs, written(&output.stdout), written(&output.stderr)) {
+        Ok(outputs) => result.outputs = outputs,
+        Err(error) if result.outcome == Ended::Succeeded => {
+            return broken(result, error.to_string());
+        }
+        Err(_) => {}
+    }
+    result
+}
+
+/// What was in force: nothing, and a few limits.
+fn receipt(spec: &Spec) -> Value {
+    let limit = |name: &str, value: Value| json!({ "name": name, "value": value, "by": "rlimit" });
+    json!({
+        "driver": "none",
+        "unsafe": true,
+        "profile": "none",
+        "network": "host",
+        "layers": [],
+        "limits": [
+            limit("open_files", spec.limits.open_files.into()),
+            limit("memory", spec.limits.memory_bytes.into()),
+            json!({ "name": "output", "value": spec.limits.output_bytes, "by": "supervisor" }),
+        ],
+    })
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
