@@ -138,6 +138,9 @@ pub struct Constraints {
     /// The largest file permitted, in bytes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_file_size: Option<u64>,
+    /// The most that may go to and come from each host together, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_transfer: Option<u64>,
 }
 
 impl Constraints {
@@ -148,6 +151,7 @@ impl Constraints {
             profile: self.profile.max(other.profile),
             timeout: least(self.timeout, other.timeout),
             max_file_size: least(self.max_file_size, other.max_file_size),
+            max_transfer: least(self.max_transfer, other.max_transfer),
         }
     }
 
@@ -249,16 +253,19 @@ mod tests {
             profile: Some(Profile::Standard),
             timeout: Some(Duration::from_secs(30)),
             max_file_size: None,
+            max_transfer: Some(7),
         };
         let tight = Constraints {
             profile: Some(Profile::Strict),
             timeout: Some(Duration::from_secs(60)),
             max_file_size: Some(10),
+            max_transfer: Some(9),
         };
         let both = Constraints {
             profile: Some(Profile::Strict),
             timeout: Some(Duration::from_secs(30)),
             max_file_size: Some(10),
+            max_transfer: Some(7),
         };
         assert_eq!(loose.tightened(tight), both);
         assert_eq!(tight.tightened(loose), both);

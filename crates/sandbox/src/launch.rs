@@ -176,8 +176,9 @@ pub(crate) fn begin(
     }
     let checked = check(spec)?;
     let name = name();
-    let Bounds { mut group, rlimits, in_force, watch } =
+    let Bounds { mut group, rlimits, mut in_force, watch } =
         limits::prepare(&host.cgroups, &spec.limits, &name)?;
+    in_force.extend(limits::kept_always());
     let mut plan = Plan::new(host, spec, &checked, rlimits)?;
     plan.is_watched = !watch.is_empty();
     #[cfg(weaken)]

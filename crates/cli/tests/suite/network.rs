@@ -171,6 +171,23 @@ fn a_profile_the_policy_tightens_takes_the_hosts_with_it() {
 }
 
 #[test]
+fn a_host_gives_no_more_than_the_policy_lets_through() {
+    let server = Server::start();
+    let workflow = fetch(&server.address, &server.address);
+    let enough = policy("127.0.0.0/8", ", constraints: { max_transfer: 1KiB }");
+    let control = project(&enough, &workflow);
+    control.palisade(&["run", "steps.yaml"]).exits(0);
+    let little = policy("127.0.0.0/8", ", constraints: { max_transfer: 120 }");
+    let project = project(&little, &workflow);
+    project.palisade(&["run", "steps.yaml"]).exits(10);
+    assert_eq!(server.answered(), 2, "it was reached, and cut short");
+    let records = project.palisade(&["audit", "export"]).exits(0).json_lines();
+    let closed = records.iter().find(|record| record["kind"] == "egress.closed").unwrap();
+    let moved = |way: &str| closed["payload"][way].as_u64().unwrap();
+    assert!(moved("sent") + moved("received") <= 120, "{closed}");
+}
+
+#[test]
 fn explain_says_which_rule_decides_each_host() {
     let project = project(&policy("example.org", ""), "");
     let ask = |hosts: &str| {

@@ -6,7 +6,7 @@ use crate::decision::{Constraints, Profile};
 use crate::document::{Diagnostic, Fields, Node, Report, Yaml, suggest};
 use crate::units;
 
-const FIELDS: [&str; 3] = ["profile", "timeout", "max_file_size"];
+const FIELDS: [&str; 4] = ["profile", "timeout", "max_file_size", "max_transfer"];
 
 /// Keys of the rule language that this version does not carry out, and what they would need.
 const UNSUPPORTED: [(&str, &str); 2] =
@@ -33,15 +33,21 @@ pub(super) fn read(node: &Node, label: &str, report: &mut Report) -> Constraints
         let text = node.text(&what)?;
         units::duration(text).map_err(|error| bad_unit(node, &what, &error))
     });
-    let size = take("max_file_size").map(|(node, what)| match node.value {
-        Yaml::Int(bytes) => u64::try_from(bytes)
-            .map_err(|_| Diagnostic::error(node.span, format!("{what}: `{bytes}` is negative"))),
-        _ => units::size(node.text(&what)?).map_err(|error| bad_unit(node, &what, &error)),
-    });
+    let file = take("max_file_size").map(|(node, what)| size(node, &what));
+    let transfer = take("max_transfer").map(|(node, what)| size(node, &what));
     Constraints {
         profile: profile.and_then(|profile| report.take(profile)),
         timeout: timeout.and_then(|timeout| report.take(timeout)),
-        max_file_size: size.and_then(|size| report.take(size)),
+        max_file_size: file.and_then(|size| report.take(size)),
+        max_transfer: transfer.and_then(|size| report.take(size)),
+    }
+}
+
+fn size(node: &Node, what: &str) -> Result<u64, Diagnostic> {
+    match node.value {
+        Yaml::Int(bytes) => u64::try_from(bytes)
+            .map_err(|_| Diagnostic::error(node.span, format!("{what}: `{bytes}` is negative"))),
+        _ => units::size(node.text(what)?).map_err(|error| bad_unit(node, what, &error)),
     }
 }
 

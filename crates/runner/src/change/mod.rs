@@ -1,6 +1,6 @@
 //! What steps changed in their workspaces: kept, recorded, shown, and brought into the project when somebody asks.
 //!
-//! After a step [`capture`] keeps what was asked for and makes the body of its record; [`merge`] is the call that
+//! After a step `capture` keeps what was asked for and makes the body of its record; `merge` is the call that
 //! writes into the project, through the gate and on record like any other. Comparing and writing are the crate
 //! `workspace`'s; nothing here opens a file of the project.
 

@@ -93,10 +93,14 @@ pub(super) struct Seen {
     pub(super) broken: Option<String>,
 }
 
-/// Starts a proxy for `hosts`. It opens nothing before it is given a listener.
-pub(super) fn start(real: &Real, hosts: &[Granted]) -> Result<Proxy, EgressError> {
+/// Starts a proxy for `hosts`, each with `transfer` bytes to use up. It opens nothing before it is given a listener.
+pub(super) fn start(
+    real: &Real,
+    hosts: &[Granted],
+    transfer: Option<u64>,
+) -> Result<Proxy, EgressError> {
     let program = real.program.as_deref().ok_or(EgressError::Unknown)?;
-    let grant = grant(hosts)?;
+    let grant = grant(hosts, transfer)?;
     let (control, theirs) = Session::sockets().map_err(EgressError::System)?;
     std::fs::create_dir_all(&real.empty).map_err(EgressError::System)?;
     let spec = spec(program, &real.empty, theirs);
@@ -104,11 +108,11 @@ pub(super) fn start(real: &Real, hosts: &[Granted]) -> Result<Proxy, EgressError
     Ok(Proxy { child, control, grant })
 }
 
-fn grant(hosts: &[Granted]) -> Result<Grant, EgressError> {
+fn grant(hosts: &[Granted], transfer: Option<u64>) -> Result<Grant, EgressError> {
     let entry = |host: &Granted| {
         let target = Target::parse(&host.target)
             .map_err(|source| EgressError::Target { host: host.target.clone(), source })?;
-        Ok(Entry { name: host.rule.to_string(), target, bytes: None })
+        Ok(Entry { name: host.rule.to_string(), target, bytes: transfer })
     };
     let entries = hosts.iter().map(entry).collect::<Result<_, EgressError>>()?;
     Ok(Grant { entries, limits: ProxyLimits::default() })

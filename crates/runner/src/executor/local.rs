@@ -23,6 +23,8 @@ pub struct Program {
     pub place: Place,
     /// What it may reach, as decided.
     pub hosts: Vec<Granted>,
+    /// Most bytes that may go to and come from each of them together, where the decision says so.
+    pub transfer: Option<u64>,
     /// What is kept of what it changes.
     pub changes: Changes,
     /// Declared outputs.
@@ -57,7 +59,9 @@ pub(super) fn run(real: &Real, job: &Job, program: &Program) -> Report {
 fn attempt(real: &Real, job: &Job, program: &Program) -> Result<Report, Box<Completion>> {
     let unreachable = |error| Box::new(report::no_way_out(&error));
     let proxy = match program.spec.network {
-        Network::Proxy => Some(egress::start(real, &program.hosts).map_err(unreachable)?),
+        Network::Proxy => {
+            Some(egress::start(real, &program.hosts, program.transfer).map_err(unreachable)?)
+        }
         Network::None | Network::Host => None,
     };
     let began = clock::stamp();

@@ -79,6 +79,7 @@ pub(super) fn program(
         spec,
         place: place(step),
         hosts: admitted.hosts.clone(),
+        transfer: admitted.constraints.max_transfer,
         changes: step.sandbox.changes,
         outputs: step.outputs.clone(),
     }))

@@ -145,6 +145,13 @@ fn limits(found: &mut Found, facts: &Facts<'_>, spec: &Spec) {
             (delegated, delegated)
         }
     };
+    if spec.limits.cpu_time.is_some() {
+        found.refuse(
+            Layer::CpuLimit,
+            "nobody counts the processor time of a container",
+            "use the local driver, or limit the processor time per wall time",
+        );
+    }
     const NO_GROUP: &str = "no control group can be made for it";
     if spec.limits.memory_bytes.is_some() {
         match memory {
@@ -240,6 +247,16 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_total_of_processor_time_is_refused() {
+        let runtime = runtime(Kind::Podman, false, 2);
+        let facts = Facts { runtime: &runtime, full: true, groups: (true, true) };
+        let mut spec = Spec::new("/", ["true"]);
+        assert!(judge(&facts, &spec).refused.is_empty());
+        spec.limits.cpu_time = Some(std::time::Duration::from_secs(1));
+        assert_eq!(judge(&facts, &spec).refused.len(), 1);
     }
 
     #[test]

@@ -139,7 +139,7 @@ pub(crate) fn prepare(
         let clock = group.as_ref().and_then(Group::clock).filter(|_| time);
         watch.time = Some(Budget { limit: limit_of_time, clock });
     }
-    in_force.extend(kept_elsewhere(limits).into_iter().chain(kept_always()));
+    in_force.extend(kept_elsewhere(limits));
     Ok(Bounds { group, rlimits, in_force, watch })
 }
 
@@ -183,8 +183,8 @@ pub(crate) fn of_runtime(limits: &Limits) -> Vec<LimitInForce> {
 pub(crate) const WATCHERS: (u64, &[u8]) = (32, b"32");
 pub(crate) const WATCHED_PLACES: (u64, &[u8]) = (4096, b"4096");
 
-/// What the launcher sets by itself, whatever the spec says.
-fn kept_always() -> [LimitInForce; 3] {
+/// What the local launcher sets by itself, whatever the spec says.
+pub(crate) fn kept_always() -> [LimitInForce; 3] {
     [
         limit("signals", rlimit::SIGNALS_MAX, "count", Mechanism::Rlimit),
         limit("watchers", WATCHERS.0, "count", Mechanism::UserNamespace),
