@@ -108,7 +108,8 @@ pub(crate) fn start_watched(
     let layout = layout(global, &configuration)?;
     let in_force = policy(policy_file(&layout, &configuration).as_deref())?;
     let doing = doing(global, &configuration)?;
-    let slots = configuration.get("engine.slots").and_then(|slots| slots.parse().ok()).unwrap_or(1);
+    let number = |key| configuration.get(key).and_then(|number| number.parse().ok());
+    let slots = number("engine.slots").unwrap_or(1);
     let options = Options {
         layout: layout.clone(),
         principal: Principal::of_this_process(),
@@ -116,6 +117,7 @@ pub(crate) fn start_watched(
         home: etcetera::home_dir().ok(),
         program: std::env::current_exe().ok(),
         slots,
+        landlock_floor: number("sandbox.landlock_floor").unwrap_or(u32::MAX),
         doing,
         adopt,
         watcher,

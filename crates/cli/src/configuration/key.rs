@@ -53,6 +53,13 @@ pub(crate) const KEYS: &[Key] = &[
         about: "whether programs may run without the sandbox, where `--unsafe` or PALISADE_UNSAFE=1 asks for it",
     },
     Key {
+        name: "sandbox.landlock_floor",
+        default: Some("1"),
+        domain: Domain::Whole(1, 99),
+        security: true,
+        about: "the oldest generation of Landlock on which programs run; below it they are refused",
+    },
+    Key {
         name: "state.folder",
         default: None,
         domain: Domain::Path,

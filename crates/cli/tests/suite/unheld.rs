@@ -146,3 +146,22 @@ fn what_needs_a_workspace_is_refused() {
         assert!(ran.all().contains("no workspace of its own"), "{}", ran.all());
     }
 }
+
+#[test]
+fn below_the_users_floor_of_landlock_nothing_runs() {
+    let project = Project::new();
+    let folder = project.home().join(".config/palisade");
+    fs::create_dir_all(&folder).unwrap();
+    let floor = |generation: u32| {
+        let text = format!("sandbox: {{ landlock_floor: {generation} }}\n");
+        fs::write(folder.join("palisade.yaml"), text).unwrap();
+    };
+    floor(1);
+    run(&project, "true", &[]).exits(0);
+    floor(99);
+    let refused = run(&project, "true", &[]).exits(10);
+    assert!(refused.stderr.contains("99 is demanded"), "{}", refused.stderr);
+    // A project cannot lower it again.
+    project.file("palisade.yaml", "sandbox: { landlock_floor: 1 }\n");
+    run(&project, "true", &[]).exits(10);
+}

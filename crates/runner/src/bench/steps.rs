@@ -146,6 +146,7 @@ fn node(folder: &Path, slots: u32) -> Result<Node, BenchError> {
         home: None,
         program: None,
         slots,
+        landlock_floor: 1,
         doing: Doing::Nothing,
         adopt: Adopt::Nothing,
         watcher: None,

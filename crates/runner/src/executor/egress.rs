@@ -104,7 +104,7 @@ pub(super) fn start(
     let (control, theirs) = Session::sockets().map_err(EgressError::System)?;
     std::fs::create_dir_all(&real.empty).map_err(EgressError::System)?;
     let spec = spec(program, &real.empty, theirs);
-    let child = sandbox::launch(&spec).map_err(|error| EgressError::Launch(Box::new(error)))?;
+    let child = real.launch(spec).map_err(|error| EgressError::Launch(Box::new(error)))?;
     Ok(Proxy { child, control, grant })
 }
 

@@ -117,6 +117,8 @@ pub struct Real {
     pub isolation: Isolation,
     /// An empty folder, which is all of a project that a proxy is shown.
     pub empty: PathBuf,
+    /// The oldest generation of Landlock on which programs run.
+    landlock_floor: u32,
     /// Sandboxes built before they are asked for; made with the first program, because many nodes
     /// run none. `None` where its thread could not be started, and then every start is a cold one.
     pool: OnceLock<Option<Pool>>,
@@ -168,14 +170,22 @@ impl Real {
             empty: layout.empty(),
             journal,
             program,
+            landlock_floor: 1,
             pool: OnceLock::new(),
             attempts: Mutex::default(),
             all_ended: Condvar::new(),
         }
     }
 
+    /// Refuses every sandbox on a kernel whose Landlock is older.
+    #[must_use]
+    pub fn with_landlock_floor(self, landlock_floor: u32) -> Self {
+        Self { landlock_floor, ..self }
+    }
+
     /// Starts a program in a sandbox, from a warm slot where one fits.
-    fn launch(&self, spec: &Spec) -> Result<sandbox::Child, LaunchError> {
+    fn launch(&self, spec: Spec) -> Result<sandbox::Child, LaunchError> {
+        let spec = &Spec { landlock_floor: Some(self.landlock_floor), ..spec };
         match self.pool.get_or_init(|| Pool::new(PoolSize::default()).ok()) {
             Some(pool) => pool.launch(spec),
             None => sandbox::launch(spec),

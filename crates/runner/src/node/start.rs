@@ -40,6 +40,8 @@ pub struct Options {
     pub program: Option<PathBuf>,
     /// Attempts that run at a time.
     pub slots: u32,
+    /// The oldest generation of Landlock on which programs run.
+    pub landlock_floor: u32,
     /// How attempts are done.
     pub doing: Doing,
     /// Which recorded runs go on.
@@ -91,8 +93,9 @@ impl Node {
     /// # Errors
     /// See [`StartError`]; [`OpenError::Busy`] when another process owns the project.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let Options { layout, principal, policy, home, program, slots, doing, adopt, watcher } =
-            options;
+        let Options { layout, principal, policy, home, program, slots, .. } = options;
+        let (landlock_floor, doing) = (options.landlock_floor, options.doing);
+        let (adopt, watcher) = (options.adopt, options.watcher);
         layout.create()?;
         let journal = Arc::new(Journal::open(journal::Options::new(layout.journal(), VIEWS))?);
         let system = |error: String| StartError::System(error);
@@ -120,7 +123,7 @@ impl Node {
                 // What cannot be removed now is tried again by the next node; nobody waits for it.
                 let _swept = sandbox::sweep();
                 let real = Real::new(&layout, Arc::clone(&journal), program, owner.isolation());
-                Executor::Real(Arc::new(real))
+                Executor::Real(Arc::new(real.with_landlock_floor(landlock_floor)))
             }
         };
         // Without a bound of its own, because the journal's writer must never block on it. It stays short all the

@@ -79,6 +79,7 @@ fn a_second_owner_is_refused_and_the_first_goes_on() {
         home: None,
         program: None,
         slots: 1,
+        landlock_floor: 1,
         doing: Doing::Nothing,
         adopt: Adopt::Nothing,
         watcher: None,

@@ -80,6 +80,7 @@ impl Project {
             home: None,
             program: None,
             slots: 4,
+            landlock_floor: 1,
             doing,
             adopt,
             watcher,
