@@ -53,10 +53,9 @@ fn a_slot_that_died_is_noticed_and_replaced() {
         let pool = Pool::new(PoolSize { per_key: 1, ..SIZE }).unwrap();
         assert!(pool.prepare(&spec).unwrap());
         let slot = inside(children()[0]);
-        let dead = handle(slot[victim]);
+        let handles = [handle(slot[0]), handle(slot[1])];
         kill_process(Pid::from_raw(slot[victim]).unwrap(), Signal::KILL).unwrap();
-        wait_for_death(&dead);
-        wait_for_death(&handle(slot[1]));
+        handles.iter().for_each(wait_for_death);
         let outcome = pool.launch(&spec).unwrap().wait(&mut |_, _| {});
         assert_eq!((outcome.end, outcome.receipt.warm), (End::Exited(7), false));
         assert_eq!(pool.counts(), PoolCounts { cold: 1, lost: 1, ..PoolCounts::default() });
@@ -75,8 +74,9 @@ fn a_dead_slot_is_not_kept() {
     pool.prepare(&spec).unwrap();
     assert_eq!(pool.expire(std::time::Instant::now()), 0);
     let slot = inside(children()[0]);
+    let dead = handle(slot[1]);
     kill_process(Pid::from_raw(slot[1]).unwrap(), Signal::KILL).unwrap();
-    wait_for_death(&handle(slot[1]));
+    wait_for_death(&dead);
     assert_eq!(pool.expire(std::time::Instant::now()), 1, "a dead one is not kept");
     assert_eq!((pool.waiting(), children()), (0, Vec::new()));
 }
