@@ -56,8 +56,16 @@ fn every_command_prints_one_value_with_keys_that_stay() {
     check("artifact get note.txt -o ../outside/note", 0, "digest hex output size text");
     check("sandbox probe", 0, "[detail fix health name]");
     check("doctor", 0, "[detail fix health name]");
-    check("config show", 0, "engine.slots policy.file sandbox.allow_unsafe state.folder");
-    check("config show --origin", 0, "engine.slots policy.file sandbox.allow_unsafe state.folder");
+    check(
+        "config show",
+        0,
+        "engine.slots policy.file sandbox.allow_unsafe sandbox.landlock_floor state.folder",
+    );
+    check(
+        "config show --origin",
+        0,
+        "engine.slots policy.file sandbox.allow_unsafe sandbox.landlock_floor state.folder",
+    );
     check("init ../outside/new", 0, "folder written");
     check("completion zsh", 0, "script shell");
     check("help", 0, "command help");
