@@ -19,6 +19,7 @@ use crate::check::{Checked, SpecError, check, show};
 use crate::child::{Child, Running};
 use crate::container::ContainerError;
 use crate::driver::Gap;
+use crate::epoch::Epoch;
 use crate::host::Host;
 use crate::inside::proof::Check;
 use crate::inside::report::{Fault, Message, NAMESPACES, SIZE, Stage};
@@ -262,7 +263,7 @@ pub(crate) struct Facts<'a> {
 /// Unique on this host, and names the supervisor it dies with.
 fn name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!("{}-{}", limits::Epoch::own(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("{}-{}", Epoch::own(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn clone_first(

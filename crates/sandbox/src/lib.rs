@@ -19,6 +19,7 @@ mod check;
 mod child;
 pub mod container;
 mod driver;
+mod epoch;
 mod freeze;
 mod host;
 mod inside;

@@ -8,7 +8,6 @@
 
 mod check;
 mod command;
-mod epoch;
 mod error;
 mod examine;
 mod first;
@@ -26,8 +25,8 @@ mod runtime;
 mod start;
 mod sweep;
 
+pub use crate::epoch::Epoch;
 pub use check::{Finding, Standing, check};
-pub use epoch::Epoch;
 pub use error::ContainerError;
 pub use image::Image;
 pub use runtime::{ANSWER_MAX, Kind, Runtime, TRANSFER_MAX};

@@ -13,6 +13,7 @@ use super::error::ContainerError;
 use super::held::{group_folders, remove, remove_groups};
 use super::runtime::{Kind, Runtime};
 use super::{EPOCH_LABEL, Epoch, NAME_LABEL};
+use crate::epoch::Fate;
 
 /// What a sweep has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -21,7 +22,7 @@ pub struct Swept {
     pub removed: Vec<String>,
     /// What could not be removed, each with the reason; the next sweep tries again.
     pub failed: Vec<String>,
-    /// Containers of supervisors that are alive.
+    /// Containers of supervisors that are alive, or of which nothing is known here.
     pub kept: usize,
 }
 
@@ -33,7 +34,7 @@ pub fn sweep(kind: Option<Kind>, epoch: Option<&Epoch>) -> Result<Swept, Contain
     for (name, owner) in list(&runtime)? {
         let ours = match epoch {
             Some(epoch) => owner == *epoch,
-            None => !owner.is_alive(),
+            None => owner.fate(Epoch::own()) == Fate::Dead,
         };
         if !ours {
             swept.kept += 1;

@@ -9,10 +9,10 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::epoch::PREFIX;
 use super::{
     Clock, Hierarchy, Legacy, LimitError, LimitInForce, Mechanism, OWN_PROCESSES, Wanted, limit,
 };
+use crate::epoch::PREFIX;
 use crate::layer::Layer;
 
 /// Length of the accounting period for processor time, in microseconds.

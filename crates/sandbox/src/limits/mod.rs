@@ -7,7 +7,6 @@
 
 mod census;
 mod delegation;
-mod epoch;
 mod freezer;
 mod group;
 mod hierarchy;
@@ -24,7 +23,6 @@ use serde::Serialize;
 use crate::layer::Layer;
 use crate::spec::Limits;
 
-pub(crate) use epoch::Epoch;
 pub(crate) use freezer::{Freezing, Place, members};
 pub(crate) use group::{Group, Join, Observed};
 pub(crate) use hierarchy::{Hierarchy, Legacy};

@@ -13,7 +13,7 @@ use rustix::event::{Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::epoch::{Epoch, Fate};
+use crate::epoch::{Epoch, Fate};
 use crate::wait::readable;
 
 /// How long the killed may take to be dead before their group is left for the next sweep.

@@ -1,8 +1,8 @@
-//! Which supervisor a group belongs to, told from its name alone.
+//! Which supervisor a group or a container belongs to, told from a name or a label alone.
 //!
 //! An epoch is one life of one supervisor: process id, start time and pid namespace. A process id
 //! comes back, a start time with it does not; and an id of another pid namespace says nothing
-//! here. What is done with the groups of a dead one is in `sweep`.
+//! here. What is done with what a dead one left is in `limits::sweep` and `container::sweep`.
 
 use std::fmt;
 use std::fs;
@@ -13,11 +13,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// Groups are called `palisade-<epoch>-<number>`.
-pub(super) const PREFIX: &str = "palisade-";
+pub(crate) const PREFIX: &str = "palisade-";
 
 /// One life of one supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch {
+pub struct Epoch {
     pid: u32,
     /// Clock ticks since the host was started.
     started: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Epoch {
 
 /// What became of a supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It lives, or nobody here can tell.
     Lives,
     /// It is dead and can never come back.
@@ -36,7 +36,8 @@ pub(super) enum Fate {
 
 impl Epoch {
     /// The epoch of this process.
-    pub(crate) fn own() -> Self {
+    #[must_use]
+    pub fn own() -> Self {
         static NAMESPACE: OnceLock<u64> = OnceLock::new();
         let namespace = || fs::metadata("/proc/self/ns/pid").map_or(0, |found| found.ino());
         let pid = std::process::id();
@@ -45,17 +46,24 @@ impl Epoch {
     }
 
     /// The epoch in the name of a group; `None` for a name that is not one of ours.
-    pub(super) fn of_group(name: &str) -> Option<Self> {
-        let mut parts = name.strip_prefix(PREFIX)?.split('-');
+    pub(crate) fn of_group(name: &str) -> Option<Self> {
+        let (epoch, number) = name.strip_prefix(PREFIX)?.rsplit_once('-')?;
+        number.parse::<u64>().ok()?;
+        Self::parse(epoch)
+    }
+
+    /// Reads an epoch as it is displayed; `None` for what is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
         let mut number = || parts.next()?.parse::<u64>().ok();
         let (pid, started, namespace) = (number()?, number()?, number()?);
-        number()?;
         let pid = u32::try_from(pid).ok().filter(|pid| *pid > 0)?;
         parts.next().is_none().then_some(Self { pid, started, namespace })
     }
 
     /// Whether this supervisor is known to be dead, as seen from `own`.
-    pub(super) fn fate(self, own: Self) -> Fate {
+    pub(crate) fn fate(self, own: Self) -> Fate {
         let strangers = self.namespace != own.namespace || own.namespace == 0;
         if strangers || self == own || self.started == 0 {
             return Fate::Lives;
