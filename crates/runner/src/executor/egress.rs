@@ -103,8 +103,9 @@ pub(super) fn start(
     let grant = grant(hosts, transfer)?;
     let (control, theirs) = Session::sockets().map_err(EgressError::System)?;
     std::fs::create_dir_all(&real.empty).map_err(EgressError::System)?;
-    let spec = spec(program, &real.empty, theirs);
-    let child = real.launch(spec).map_err(|error| EgressError::Launch(Box::new(error)))?;
+    let mut spec = spec(program, &real.empty, theirs);
+    spec.landlock_floor = Some(real.landlock_floor);
+    let child = real.launch(&spec).map_err(|error| EgressError::Launch(Box::new(error)))?;
     Ok(Proxy { child, control, grant })
 }
 

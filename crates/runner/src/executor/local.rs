@@ -100,7 +100,7 @@ fn captured(
 /// Starts the program where it is to run. Nothing falls back to another place.
 fn launch(real: &Real, program: &Program) -> Result<sandbox::Child, LaunchError> {
     match &program.place {
-        Place::Local => real.launch(program.spec.clone()),
+        Place::Local => real.launch(&program.spec),
         Place::Container { image, gaps } => {
             let settings = Settings::new(Image::parse(image)?);
             let allowed: Vec<GapName> = gaps.iter().filter_map(|gap| GapName::parse(gap)).collect();

@@ -184,8 +184,7 @@ impl Real {
     }
 
     /// Starts a program in a sandbox, from a warm slot where one fits.
-    fn launch(&self, spec: Spec) -> Result<sandbox::Child, LaunchError> {
-        let spec = &Spec { landlock_floor: Some(self.landlock_floor), ..spec };
+    fn launch(&self, spec: &Spec) -> Result<sandbox::Child, LaunchError> {
         match self.pool.get_or_init(|| Pool::new(PoolSize::default()).ok()) {
             Some(pool) => pool.launch(spec),
             None => sandbox::launch(spec),
@@ -237,7 +236,10 @@ impl Executor {
         match self {
             Self::Nothing => report(jobs.iter().map(Report::nothing_done).collect()),
             Self::Real(real) => {
-                for job in jobs {
+                for mut job in jobs {
+                    if let Work::Program(program) = &mut job.work {
+                        program.spec.landlock_floor = Some(real.landlock_floor);
+                    }
                     let (real, report) = (Arc::clone(real), report.clone());
                     real.attempts().insert(job.fence, Attempt::Starting);
                     let unstarted = Arc::clone(&real);
