@@ -61,9 +61,13 @@ impl Victim {
 
     /// Kills it and returns the groups it leaves, which lie beside these.
     fn kill(mut self, beside: &[String]) -> Vec<PathBuf> {
+        let pid = self.process.id();
+        // A host may hold groups of an older run whose supervisor had the same process id.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let started = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().to_owned();
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        let name = format!("palisade-{}-", self.process.id());
+        let name = format!("palisade-{pid}-{started}-");
         let folders = beside.iter().map(|group| Path::new(group).parent().unwrap());
         let entries = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten());
         let paths = entries.map(|entry| entry.path());

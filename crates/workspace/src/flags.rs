@@ -5,6 +5,7 @@
 //! project may be copied to where case makes no difference.
 
 mod page;
+mod pattern;
 mod rule;
 
 use std::io::{self, Read as _};

@@ -1,11 +1,10 @@
 //! The table of names: what runs later, and what is sensitive, each with its reason.
 //!
-//! First match wins, so the graver rules come first. A pattern is a path whose names may hold one
-//! `*`; it matches at the end of a path, and with `/**` also everything below. `^` pins it to the
-//! top of the project.
+//! First match wins, so the graver rules come first. What a pattern means is in `pattern`.
 
 use super::FlagKind;
 use super::FlagKind::{ExecutesLater, Sensitive};
+use super::pattern::matches;
 use crate::path::fold;
 
 /// A kind of file by name.
@@ -428,47 +427,6 @@ pub(super) const RULES: &[Rule] = &[
         "it decides who or what is trusted, shown or started",
     ),
 ];
-
-/// Whether a pattern covers a path, both in names from the top down.
-fn matches(pattern: &str, names: &[&str]) -> bool {
-    let (pattern, pinned) = pattern.strip_prefix('^').map_or((pattern, false), |rest| (rest, true));
-    let (pattern, below) =
-        pattern.strip_suffix("/**").map_or((pattern, false), |rest| (rest, true));
-    let wanted: Vec<&str> = pattern.split('/').collect();
-    let starts = if pinned { 0..1 } else { 0..names.len() };
-    starts.into_iter().any(|start| {
-        let rest = names.get(start..).unwrap_or_default();
-        covers(&wanted, rest, below)
-    })
-}
-
-/// Whether the wanted names begin `rest`, and end it unless everything below is covered as well.
-fn covers(wanted: &[&str], rest: &[&str], below: bool) -> bool {
-    match (wanted, rest) {
-        ([], rest) => below || rest.is_empty(),
-        (["**", more @ ..], rest) => {
-            (0..rest.len()).any(|skip| covers(more, rest.get(skip..).unwrap_or_default(), below))
-        }
-        ([want, more @ ..], [name, rest @ ..]) => is_like(want, name) && covers(more, rest, below),
-        (_, []) => false,
-    }
-}
-
-/// Whether a name is `want`, in which each `*` stands for anything.
-fn is_like(want: &str, name: &str) -> bool {
-    let Some((head, tail)) = want.split_once('*') else { return want == name };
-    let Some(mut rest) = name.strip_prefix(head) else { return false };
-    loop {
-        if is_like(tail, rest) {
-            return true;
-        }
-        let mut letters = rest.chars();
-        if letters.next().is_none() {
-            return false;
-        }
-        rest = letters.as_str();
-    }
-}
 
 #[cfg(test)]
 mod tests {
