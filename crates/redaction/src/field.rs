@@ -1,0 +1,154 @@
+//! Fields a schema marks as sensitive: `x-sensitivity: secret`, `pii` or `internal`.
+//!
+//! Exact and cheap: no value is looked at, only where it stands. Read are `properties`, `additionalProperties`,
+//! `items`, `prefixItems`, `allOf`, `anyOf`, `oneOf` and `$ref` within the document (JSON Schema 2020-12).
+//! A field that only one of several alternatives marks is taken as marked.
+
+use serde_json::{Map, Value};
+
+use crate::mark::Tagger;
+
+/// The key that marks a field.
+const KEY: &str = "x-sensitivity";
+/// The levels there are. Another word marks as well: it was meant to.
+const LEVELS: [&str; 3] = ["secret", "pii", "internal"];
+/// Schemas within schemas that are followed; what lies deeper is taken as marked.
+const DEPTH_MOST: usize = 64;
+
+/// The marked fields of one schema.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'s> {
+    root: &'s Value,
+}
+
+impl<'s> Fields<'s> {
+    /// The fields that `schema` marks.
+    #[must_use]
+    pub fn of(schema: &'s Value) -> Self {
+        Self { root: schema }
+    }
+
+    /// `value` with a mark in the place of every marked field.
+    #[must_use]
+    pub fn redact(&self, value: &Value, tagger: &Tagger) -> Value {
+        self.within(&[self.root], value, tagger, 0)
+    }
+
+    /// `value` under all of `schemas`.
+    fn within(&self, schemas: &[&Value], value: &Value, tagger: &Tagger, depth: usize) -> Value {
+        let mut all = Vec::new();
+        let complete = schemas.iter().all(|schema| self.parts(schema, &mut all, depth));
+        let level = match complete {
+            true => all.iter().find_map(|schema| schema.get(KEY)).map(level),
+            false => Some(LEVELS[0]),
+        };
+        if let Some(level) = level {
+            return tagger.mark(level, value.to_string().as_bytes()).into();
+        }
+        match value {
+            Value::Object(fields) => {
+                let inside = |(name, value): (&String, &Value)| {
+                    let of = field(&all, name);
+                    (name.clone(), self.within(&of, value, tagger, depth + 1))
+                };
+                Value::Object(fields.iter().map(inside).collect::<Map<_, _>>())
+            }
+            Value::Array(items) => {
+                let inside = |(place, value): (usize, &Value)| {
+                    self.within(&item(&all, place), value, tagger, depth + 1)
+                };
+                items.iter().enumerate().map(inside).collect()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+        }
+    }
+
+    /// Collects `schema` and everything it is joined from; whether all of it could be followed.
+    fn parts<'a>(&'a self, schema: &'a Value, all: &mut Vec<&'a Value>, depth: usize) -> bool {
+        if depth > DEPTH_MOST || all.len() > DEPTH_MOST {
+            return false;
+        }
+        all.push(schema);
+        let refers = schema.get("$ref").and_then(Value::as_str);
+        let followed = refers.is_none_or(|to| {
+            let pointer = to.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            pointer.is_some_and(|schema| self.parts(schema, all, depth + 1))
+        });
+        let joined =
+            ["allOf", "anyOf", "oneOf"].iter().filter_map(|key| schema.get(key)?.as_array());
+        followed && joined.flatten().all(|schema| self.parts(schema, all, depth + 1))
+    }
+}
+
+fn level(marked: &Value) -> &'static str {
+    let said = marked.as_str().unwrap_or_default();
+    LEVELS.into_iter().find(|level| *level == said).unwrap_or(LEVELS[0])
+}
+
+fn field<'a>(schemas: &[&'a Value], name: &str) -> Vec<&'a Value> {
+    let of = |schema: &&'a Value| {
+        let own = schema.get("properties").and_then(|fields| fields.get(name));
+        own.or_else(|| schema.get("additionalProperties"))
+    };
+    schemas.iter().filter_map(of).collect()
+}
+
+fn item<'a>(schemas: &[&'a Value], place: usize) -> Vec<&'a Value> {
+    let of = |schema: &&'a Value| {
+        let own = schema.get("prefixItems").and_then(|items| items.get(place));
+        own.or_else(|| schema.get("items"))
+    };
+    schemas.iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(schema: Value, value: Value, expect: Value) {
+        let redacted = Fields::of(&schema).redact(&value, &Tagger::new([3; 32]));
+        let mut text = redacted.to_string();
+        while let Some(start) = text.find('‹') {
+            let end = start + text[start..].find('›').unwrap() + '›'.len_utf8();
+            let rule = text[start..end].split(':').nth(1).unwrap().to_owned();
+            text.replace_range(start..end, &format!("*{rule}"));
+        }
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expect, "{schema}");
+    }
+
+    #[test]
+    fn marked_fields_are_replaced_wherever_the_schema_puts_them() {
+        let secret = json!({ "type": "string", "x-sensitivity": "secret" });
+        check(
+            json!({ "properties": { "a": secret, "b": { "x-sensitivity": "pii" } } }),
+            json!({ "a": "x", "b": { "c": 1 }, "d": "y" }),
+            json!({ "a": "*secret", "b": "*pii", "d": "y" }),
+        );
+        check(
+            json!({ "items": { "properties": { "k": { "x-sensitivity": "internal" } } } }),
+            json!([{ "k": 1, "l": 2 }]),
+            json!([{ "k": "*internal", "l": 2 }]),
+        );
+        check(
+            json!({ "additionalProperties": secret, "properties": { "a": {} } }),
+            json!({ "a": "x", "z": "y" }),
+            json!({ "a": "x", "z": "*secret" }),
+        );
+        check(json!({ "prefixItems": [{}, secret] }), json!(["a", "b"]), json!(["a", "*secret"]));
+        check(
+            json!({ "$defs": { "s": secret }, "anyOf": [{}, { "properties": { "a": { "$ref": "#/$defs/s" } } }] }),
+            json!({ "a": "x" }),
+            json!({ "a": "*secret" }),
+        );
+        check(json!({ "x-sensitivity": "privat" }), json!("x"), json!("*secret"));
+        check(json!({ "properties": { "a": {} } }), json!({ "a": "x" }), json!({ "a": "x" }));
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_taken_as_marked() {
+        check(json!({ "$ref": "#" }), json!("x"), json!("*secret"));
+        check(json!({ "$ref": "https://example.org/s" }), json!("x"), json!("*secret"));
+        check(json!({ "$ref": "#/$defs/none" }), json!("x"), json!("*secret"));
+    }
+}

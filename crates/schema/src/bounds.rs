@@ -1,0 +1,219 @@
+//! What a schema may contain, so that compiling and using it is bounded.
+//!
+//! A reference may reach `$defs` of the same schema or a registered one, references may not form a
+//! circle, and the schema with every reference written out may not exceed [`MAX_SCHEMA_COST`]
+//! subschemas. Text, depth and patterns are bounded before that.
+//! It judges structure only; whether keywords have sensible values is `jsonschema`'s business.
+
+use crate::fault::Fault;
+use crate::keyword::{self, DIALECT, children};
+use crate::pointer::{escape, unescape};
+use crate::registry::ID_PREFIX;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The longest schema, in bytes of JSON; a longer one is a fault.
+pub const MAX_SCHEMA_BYTES: usize = 1024 * 1024;
+/// The deepest nesting of a schema, its data included; a deeper one is a fault.
+pub const MAX_SCHEMA_DEPTH: usize = 64;
+/// The most subschemas with every reference written out; more is a fault.
+pub const MAX_SCHEMA_COST: usize = 10_000;
+/// The most patterns in one schema; more is a fault.
+pub const MAX_PATTERNS: usize = 256;
+/// The longest pattern, in bytes; a longer one is a fault.
+pub const MAX_PATTERN_LENGTH: usize = 1024;
+/// The most memory one compiled pattern may take, in bytes; more is a fault.
+pub const MAX_PATTERN_BYTES: usize = 1024 * 1024;
+
+/// The cost of each registered schema by its id.
+pub(crate) type Registered = BTreeMap<String, usize>;
+
+/// Checks structure, references and size; returns the number of subschemas written out.
+pub(crate) fn check(schema: &Value, registered: &Registered) -> Result<usize, Vec<Fault>> {
+    size(schema).map_err(|fault| vec![fault])?;
+    let mut faults = Vec::new();
+    let mut patterns = 0;
+    let mut waiting = vec![(String::new(), schema)];
+    while let Some((pointer, schema)) = waiting.pop() {
+        faults.extend(refused(&pointer, schema));
+        faults.extend(long_patterns(&pointer, schema, &mut patterns));
+        waiting.extend(children(&pointer, schema));
+    }
+    if patterns > MAX_PATTERNS {
+        let message = format!("schema has {patterns} patterns, more than {MAX_PATTERNS}");
+        faults.push(Fault::new("", message, Some("join patterns with `|`")));
+    }
+    if !faults.is_empty() {
+        faults.sort_by(|a, b| (&a.pointer, &a.message).cmp(&(&b.pointer, &b.message)));
+        return Err(faults);
+    }
+    let mut costs = Costs { root: schema, registered, known: BTreeMap::new() };
+    let cost = costs.of("", schema).map_err(|fault| vec![fault])?;
+    if cost > MAX_SCHEMA_COST {
+        let message = format!("schema has more than {MAX_SCHEMA_COST} parts");
+        let hint = "every `$ref` counts as all it refers to";
+        return Err(vec![Fault::new("", message, Some(hint))]);
+    }
+    Ok(cost)
+}
+
+/// Depth comes first: everything after it may recurse.
+fn size(schema: &Value) -> Result<(), Fault> {
+    let mut waiting = vec![(0, schema)];
+    while let Some((depth, value)) = waiting.pop() {
+        if depth > MAX_SCHEMA_DEPTH {
+            let message = format!("schema is nested deeper than {MAX_SCHEMA_DEPTH} levels");
+            return Err(Fault::new("", message, Some("name inner schemas in `$defs`")));
+        }
+        match value {
+            Value::Array(items) => waiting.extend(items.iter().map(|item| (depth + 1, item))),
+            Value::Object(map) => waiting.extend(map.values().map(|item| (depth + 1, item))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    if schema.to_string().len() > MAX_SCHEMA_BYTES {
+        let message = "schema is longer than 1 MiB";
+        return Err(Fault::new("", message, Some("describe less in one schema")));
+    }
+    Ok(())
+}
+
+fn long_patterns(pointer: &str, schema: &Value, count: &mut usize) -> Vec<Fault> {
+    let own = schema.get("pattern").and_then(Value::as_str);
+    let own = own.map(|pattern| (format!("{pointer}/pattern"), pattern));
+    let keys = schema.get("patternProperties").and_then(Value::as_object);
+    let keys = keys.into_iter().flat_map(|map| map.keys()).map(|pattern| {
+        (format!("{pointer}/patternProperties/{}", escape(pattern)), pattern.as_str())
+    });
+    let mut faults = Vec::new();
+    for (at, pattern) in own.into_iter().chain(keys) {
+        *count = count.saturating_add(1);
+        if pattern.len() > MAX_PATTERN_LENGTH {
+            let message = format!(
+                "has {} bytes, more than the {MAX_PATTERN_LENGTH} of a pattern",
+                pattern.len()
+            );
+            faults.push(Fault::new(at, message, Some("list the values in `enum`")));
+        }
+    }
+    faults
+}
+
+fn refused(pointer: &str, schema: &Value) -> Vec<Fault> {
+    let Value::Object(schema) = schema else { return Vec::new() };
+    let fault = |keyword: &str, message: String, hint: &str| {
+        Fault::new(format!("{pointer}/{keyword}"), message, Some(hint))
+    };
+    let mut faults = Vec::new();
+    for keyword in keyword::REFUSED.into_iter().filter(|keyword| schema.contains_key(*keyword)) {
+        let message = format!("schema keyword `{keyword}` is not supported");
+        faults.push(fault(keyword, message, "use `$defs` and `$ref: \"#/$defs/NAME\"`"));
+    }
+    match schema.get("$ref") {
+        None => {}
+        Some(Value::String(target))
+            if definition(target).is_some() || target.starts_with(ID_PREFIX) => {}
+        Some(_) => faults.push(fault(
+            "$ref",
+            "`$ref` can only reach this schema's `$defs`".to_owned(),
+            "write `$ref: \"#/$defs/NAME\"`",
+        )),
+    }
+    match schema.get("$schema") {
+        None => {}
+        Some(Value::String(dialect)) if dialect.trim_end_matches('#') == DIALECT => {}
+        Some(_) => faults.push(fault(
+            "$schema",
+            "schemas are JSON Schema 2020-12".to_owned(),
+            "leave `$schema` out",
+        )),
+    }
+    faults
+}
+
+/// The name in `#/$defs/NAME`.
+#[must_use]
+pub fn definition(target: &str) -> Option<String> {
+    let name = target.strip_prefix("#/$defs/")?;
+    let plain = !name.is_empty() && !name.contains('/') && !name.contains('%');
+    plain.then(|| unescape(name))
+}
+
+struct Costs<'s> {
+    root: &'s Value,
+    registered: &'s Registered,
+    /// The cost of each definition; none while it is being worked out.
+    known: BTreeMap<String, Option<usize>>,
+}
+
+impl Costs<'_> {
+    /// The depth of a schema is bounded, and each definition is entered once.
+    fn of(&mut self, pointer: &str, schema: &Value) -> Result<usize, Fault> {
+        let mut cost = 1_usize;
+        for (at, child) in children(pointer, schema) {
+            if !is_definition(&at) {
+                cost = cost.saturating_add(self.of(&at, child)?);
+            }
+        }
+        let Some(target) = schema.get("$ref").and_then(Value::as_str) else { return Ok(cost) };
+        let inner = match definition(target) {
+            Some(name) => self.of_definition(pointer, &name)?,
+            None => *self.registered.get(target).ok_or_else(|| {
+                let message = format!("`{target}` is not registered");
+                Fault::new(format!("{pointer}/$ref"), message, Some("use `$defs` of this schema"))
+            })?,
+        };
+        Ok(cost.saturating_add(inner))
+    }
+
+    fn of_definition(&mut self, from: &str, name: &str) -> Result<usize, Fault> {
+        let fault = |message: String, hint: &str| {
+            Err(Fault::new(format!("{from}/$ref"), message, Some(hint)))
+        };
+        match self.known.get(name) {
+            Some(Some(cost)) => return Ok(*cost),
+            Some(None) => {
+                let message = format!("`$ref` to `{name}` goes round in a circle");
+                return fault(message, "recursive schemas are not supported by this version");
+            }
+            None => {}
+        }
+        let Some(schema) = self.root.get("$defs").and_then(|defs| defs.get(name)) else {
+            return fault(format!("`$defs` has no `{name}`"), "add it, or correct the name");
+        };
+        self.known.insert(name.to_owned(), None);
+        let cost = self.of(&format!("/$defs/{}", escape(name)), schema)?;
+        self.known.insert(name.to_owned(), Some(cost));
+        Ok(cost)
+    }
+}
+
+fn is_definition(pointer: &str) -> bool {
+    pointer.strip_prefix("/$defs/").is_some_and(|rest| !rest.contains('/'))
+}
+
+/// Keywords the dialect does not define, by pointer; JSON Schema ignores them, which hides spelling
+/// mistakes. Those that begin with `x-` are meant. `near` finds the keyword that was meant.
+#[must_use]
+pub fn unknown_keywords(
+    schema: &Value,
+    near: &dyn Fn(&str, &[&str]) -> Option<String>,
+) -> Vec<Fault> {
+    let known = keyword::known();
+    let mut found = Vec::new();
+    let mut waiting = vec![(String::new(), schema)];
+    while let Some((pointer, schema)) = waiting.pop() {
+        waiting.extend(children(&pointer, schema));
+        for keyword in schema.as_object().into_iter().flat_map(|schema| schema.keys()) {
+            if !known.contains(&keyword.as_str()) && !keyword.starts_with("x-") {
+                found.push(Fault {
+                    pointer: format!("{pointer}/{}", escape(keyword)),
+                    message: format!("`{keyword}` is not a JSON Schema keyword and is ignored"),
+                    hint: near(keyword, &known).map(|near| format!("did you mean `{near}`?")),
+                });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    found
+}

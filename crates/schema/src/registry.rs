@@ -1,0 +1,215 @@
+//! The registry: schemas compiled once, and values held against them.
+//!
+//! Compiling is offline whatever features other crates turn on: the retriever is set in code and
+//! refuses everything. Patterns are linear-time. What a schema may contain is judged by `bounds`.
+
+use crate::bounds::{self, MAX_PATTERN_BYTES, Registered};
+use crate::fault::Fault;
+use crate::mistake::Mistake;
+use crate::{defaults, words};
+use jsonschema::{Draft, PatternOptions, Registry as Resources, Retrieve, Uri, Validator};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the id of a registered schema begins with.
+pub const ID_PREFIX: &str = "urn:palisade:";
+/// The most compiled schemas kept; when one more comes, those before are compiled again on demand.
+pub const MAX_CACHED: usize = 256;
+/// The most mistakes told of one value.
+pub const MAX_MISTAKES: usize = 50;
+
+/// A compiled schema.
+#[derive(Debug)]
+pub struct Schema {
+    source: Value,
+    digest: [u8; 32],
+    validator: Validator,
+}
+
+impl PartialEq for Schema {
+    /// The source decides; what is compiled follows from it.
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Schema {
+    /// The schema as given.
+    #[must_use]
+    pub fn source(&self) -> &Value {
+        &self.source
+    }
+
+    /// SHA-256 of the schema's JSON text with sorted keys.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Holds `value` against the schema as it is.
+    ///
+    /// # Errors
+    /// What is wrong, ordered by path and then text, at most [`MAX_MISTAKES`] entries.
+    pub fn check(&self, value: &Value) -> Result<(), Vec<Mistake>> {
+        let found = self.validator.iter_errors(value);
+        let mut mistakes: Vec<Mistake> =
+            found.flat_map(|error| words::of_value(&error, value)).collect();
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        mistakes.sort();
+        mistakes.dedup();
+        mistakes.truncate(MAX_MISTAKES);
+        Err(mistakes)
+    }
+
+    /// `value` with missing fields filled in from `default`, also in objects inside objects, but not
+    /// inside lists, compositions (`anyOf` …) or `$defs`.
+    #[must_use]
+    pub fn filled(&self, mut value: Value) -> Value {
+        defaults::fill(&self.source, &mut value);
+        value
+    }
+}
+
+/// Compiles schemas and keeps what it compiled.
+#[derive(Debug, Default)]
+pub struct Registry {
+    documents: BTreeMap<String, Value>,
+    costs: Registered,
+    compiled: Mutex<BTreeMap<[u8; 32], Arc<Schema>>>,
+}
+
+impl Registry {
+    /// A registry with nothing registered.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes `schema` known under `id`, so that schemas compiled from now on may refer to it. It may
+    /// itself refer to what was registered before it.
+    ///
+    /// # Errors
+    /// An id that does not begin with [`ID_PREFIX`] or is taken; otherwise as [`Registry::compile`].
+    pub fn register(&mut self, id: &str, schema: Value) -> Result<(), Vec<Fault>> {
+        let named = id.strip_prefix(ID_PREFIX).is_some_and(is_name);
+        if !named || self.documents.contains_key(id) {
+            let why = if named { "is registered already" } else { "is not an id" };
+            let hint = format!("ids are `{ID_PREFIX}` and letters, digits, `.`, `_` and `-`");
+            return Err(vec![Fault::new("", format!("`{id}` {why}"), Some(&hint))]);
+        }
+        self.compile(&schema)?;
+        let cost = bounds::check(&schema, &self.costs)?;
+        self.costs.insert(id.to_owned(), cost);
+        self.documents.insert(id.to_owned(), schema);
+        Ok(())
+    }
+
+    /// The compiled form of the schema registered under `id`; `None` where there is none.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<Arc<Schema>> {
+        self.compile(self.documents.get(id)?).ok()
+    }
+
+    /// Compiles a schema, or finds it compiled.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it that can be told at once, by pointer.
+    pub fn compile(&self, schema: &Value) -> Result<Arc<Schema>, Vec<Fault>> {
+        // Depth is bounded first: making the text of a value recurses.
+        bounds::check(schema, &self.costs)?;
+        let digest: [u8; 32] = Sha256::digest(schema.to_string().as_bytes()).into();
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = compiled.get(&digest) {
+            return Ok(Arc::clone(known));
+        }
+        let validator = self.build(schema).map_err(|fault| vec![fault])?;
+        let made = Arc::new(Schema { source: schema.clone(), digest, validator });
+        if compiled.len() >= MAX_CACHED {
+            compiled.clear();
+        }
+        compiled.insert(digest, Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn build(&self, schema: &Value) -> Result<Validator, Fault> {
+        let unresolved =
+            |error: jsonschema::ReferencingError| Fault::new("", error.to_string(), None);
+        let resources = Resources::new()
+            .retriever(Nowhere)
+            .draft(Draft::Draft202012)
+            .extend(self.documents.iter().map(|(id, schema)| (id.as_str(), schema)))
+            .and_then(|resources| resources.prepare())
+            .map_err(unresolved)?;
+        jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
+            .with_registry(&resources)
+            .with_retriever(Nowhere)
+            .build(schema)
+            .map_err(|error| {
+                Fault::new(error.instance_path().to_string(), words::of_schema(&error), None)
+            })
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !name.is_empty() && name.len() <= 128 && name.bytes().all(plain)
+}
+
+/// Retrieves nothing, whatever is asked for.
+struct Nowhere;
+
+impl Retrieve for Nowhere {
+    fn retrieve(
+        &self,
+        uri: &Uri<String>,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("`{uri}` is not fetched: schemas are offline").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// `bounds` refuses these before; here it is left out, so that the second wall shows.
+    #[test]
+    fn the_retriever_refuses_http_and_files_even_without_the_bounds() {
+        let folder = std::env::temp_dir().join("schema-there.json");
+        std::fs::write(&folder, "{}").unwrap();
+        let file = format!("file://{}", folder.display());
+        for target in ["http://127.0.0.1:9/a.json", "https://example.org/a.json", &file] {
+            let fault = Registry::new().build(&json!({ "$ref": target })).unwrap_err();
+            assert_eq!(
+                fault.message, "schema is not valid: a reference cannot be resolved",
+                "{target}"
+            );
+        }
+        // Control: the same reference to something registered resolves.
+        let mut registry = Registry::new();
+        registry.register("urn:palisade:there", json!({ "type": "string" })).unwrap();
+        let validator = registry.build(&json!({ "$ref": "urn:palisade:there" })).unwrap();
+        assert!(validator.is_valid(&json!("x")) && !validator.is_valid(&json!(1)));
+        std::fs::remove_file(folder).unwrap();
+    }
+
+    #[test]
+    fn one_schema_is_compiled_once_and_the_cache_is_bounded() {
+        let registry = Registry::new();
+        let first = registry.compile(&json!({ "type": "string", "minLength": 1 })).unwrap();
+        let again = registry.compile(&json!({ "minLength": 1, "type": "string" })).unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+        let other = registry.compile(&json!({ "type": "string", "minLength": 2 })).unwrap();
+        assert!(!Arc::ptr_eq(&first, &other) && first.digest() != other.digest());
+        for length in 0..MAX_CACHED {
+            registry.compile(&json!({ "maxLength": length })).unwrap();
+        }
+        assert!(registry.compiled.lock().unwrap().len() <= MAX_CACHED);
+    }
+}
