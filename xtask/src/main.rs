@@ -1,12 +1,14 @@
-//! The project's own commands: `cargo xtask ci`, `test`, `tidy` and `soak`.
+//! The project's own commands: `cargo xtask ci`, `test`, `tidy`, `soak`, `fuzz` and `oracle`.
 //!
 //! It runs tools and checks rules. It is never a dependency of the product, and it knows
 //! nothing of workflows, policies or sandboxes beyond how to start their tests.
 //! One file per command; the rules themselves are one file each under `tidy/`.
 
 mod ci;
+mod fuzz;
 mod graph;
 mod lexis;
+mod oracle;
 mod soak;
 mod stage;
 mod test;
@@ -23,6 +25,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   tidy               the rules of the code base, nothing else
   soak               sandboxes in a row that leave nothing, and the simulator's long crash campaign,
                      in a release build; `--sandboxes N` or `--cycles N` for one of them
+  fuzz [TARGET]      hostile input for each parser, or for one; `--seconds N` for each, 60 by itself
+  oracle [bench]     our policy engine against Cedar: the same decisions, or how long each takes
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         ["test"] => test::run(&root),
         ["tidy"] => tidy::run(&root),
         ["soak", rest @ ..] => soak::run(&root, rest),
+        ["fuzz", rest @ ..] => fuzz::run(&root, rest),
+        ["oracle", rest @ ..] => oracle::run(&root, rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -31,7 +31,7 @@ impl File {
 
     /// Whether this is Rust that only tests, benchmarks or fuzzing compile.
     pub(crate) fn is_test_only(&self) -> bool {
-        self.path.split('/').any(|part| matches!(part, "tests" | "benches" | "fuzz"))
+        self.path.split('/').any(|part| matches!(part, "tests" | "benches" | "fuzz" | "oracle"))
     }
 
     /// Code lines before the file's test module, comments and literals blanked.

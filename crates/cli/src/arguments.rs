@@ -2,9 +2,21 @@
 //!
 //! Nothing is interpreted here; each command turns its own arguments into a request to `runner`.
 
+mod approval;
+mod records;
+mod secret;
+mod ticket;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::approval::{Approval, Ruled};
+pub(crate) use self::records::{
+    Archive, ArchiveCommand, Audit, Due, Export, Format, Journal, Search,
+};
+pub(crate) use self::secret::{Secret, SecretValue};
+pub(crate) use self::ticket::{Attenuate, Mint, Presented, TicketCommand, VerifyTicket};
 
 /// Lets agents and automation act: sandboxed, behind a policy, on the record.
 #[derive(Debug, Parser)]
@@ -63,6 +75,9 @@ pub(crate) enum Command {
     /// Runs of this project
     #[command(subcommand)]
     Runs(Runs),
+    /// Calls that wait for somebody's approval
+    #[command(subcommand)]
+    Approval(Approval),
     /// Workflow files
     #[command(subcommand)]
     Workflow(Workflow),
@@ -84,6 +99,12 @@ pub(crate) enum Command {
     /// What steps changed: show it, bring it into the project, take it back
     #[command(subcommand)]
     Workspace(Workspace),
+    /// Tickets: the right to do something, for a time and a number of uses
+    #[command(subcommand)]
+    Ticket(TicketCommand),
+    /// Secrets that steps may read, by name
+    #[command(subcommand)]
+    Secret(Secret),
     /// Where programs can run
     #[command(subcommand)]
     Driver(Driver),
@@ -92,6 +113,11 @@ pub(crate) enum Command {
     EgressProxy,
     /// Check this machine and project, with a fix for everything missing
     Doctor,
+    /// Tools, and calling one of them without a workflow file
+    #[command(subcommand)]
+    Tool(Tool),
+    /// Own the project and answer other programs until interrupted
+    Serve,
     /// Settings and where they come from
     #[command(subcommand)]
     Config(Config),
@@ -134,6 +160,15 @@ pub(crate) struct Run {
     /// A key under which this run happens at most once
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
+    /// A ticket that each call of the run is held against
+    #[command(flatten)]
+    pub(crate) ticket: Presented,
+    /// Act as this agent, `agent:NAME`, which may do less than you; you can approve what it asks for
+    #[arg(long = "as", value_name = "AGENT")]
+    pub(crate) agent: Option<String>,
+    /// Leave the run to wait when all it does is wait for an approval; `runs resume` goes on
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 /// `palisade runs`.
@@ -219,9 +254,36 @@ pub(crate) enum Policy {
     Test {
         /// Policy file; the one in force without it
         file: Option<PathBuf>,
+        /// Also count which rules, exceptions and argument conditions the tests exercise
+        #[arg(long)]
+        coverage: bool,
+        /// Also change every rule in small ways; fails if the tests miss a change
+        #[arg(long)]
+        mutate: bool,
     },
     /// Decide one call and say why
     Explain(Explain),
+    /// Show what a second policy file decides differently from a first
+    ///
+    /// The calls are those of the tests of both files, and calls made from the conditions of both; a difference
+    /// that none of them meets is not shown.
+    Diff {
+        /// Policy file before
+        before: PathBuf,
+        /// Policy file after
+        after: PathBuf,
+    },
+    /// Decide recorded calls again under another policy file, and show what changes
+    Replay {
+        /// Policy file to try
+        file: PathBuf,
+        /// Only calls of this last time, such as 7d or 12h
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// At most this many calls, the newest
+        #[arg(long, default_value_t = 1_000)]
+        limit: usize,
+    },
 }
 
 /// `palisade policy explain`.
@@ -238,50 +300,6 @@ pub(crate) struct Explain {
     /// A role of the caller
     #[arg(long)]
     pub(crate) role: Vec<String>,
-}
-
-/// `palisade audit`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Audit {
-    /// The newest records
-    Tail {
-        /// How many
-        #[arg(long, short = 'n', default_value_t = 20)]
-        count: u64,
-        /// Keep printing new records
-        #[arg(long)]
-        follow: bool,
-    },
-    /// Check records against their hashes and each other
-    Verify {
-        /// Only the newest N records
-        #[arg(long, value_name = "N")]
-        tail: Option<u64>,
-        /// A checkpoint kept elsewhere; finds truncation
-        #[arg(long, value_name = "FILE")]
-        checkpoint: Option<PathBuf>,
-        /// Write a checkpoint of what was verified
-        #[arg(long, value_name = "FILE")]
-        write_checkpoint: Option<PathBuf>,
-    },
-    /// Every record as NDJSON
-    Export {
-        /// First sequence
-        #[arg(long, default_value_t = 1)]
-        from: u64,
-    },
-}
-
-/// `palisade journal`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Journal {
-    /// Recreate every derived table from the records
-    Rebuild,
-    /// Copy the journal while it is in use
-    Backup {
-        /// Where to; must not exist
-        destination: PathBuf,
-    },
 }
 
 /// `palisade artifact`.
@@ -405,6 +423,33 @@ pub(crate) enum Driver {
     Check,
 }
 
+/// `palisade tool`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tool {
+    /// Every registered tool
+    List,
+    /// One tool with the schemas of its arguments and result
+    Show {
+        /// Tool
+        name: String,
+    },
+    /// Use a tool once, through the gate
+    Call(ToolCall),
+}
+
+/// `palisade tool call`.
+#[derive(Debug, Args)]
+pub(crate) struct ToolCall {
+    /// Tool
+    pub(crate) name: String,
+    /// Every argument as one JSON object
+    #[arg(long, value_name = "JSON")]
+    pub(crate) args: Option<String>,
+    /// An argument, `name=value`; the value is read by the argument's type
+    #[arg(long = "arg", short = 'a', value_name = "NAME=VALUE")]
+    pub(crate) arguments: Vec<String>,
+}
+
 /// `palisade config`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
@@ -429,4 +474,10 @@ pub(crate) enum Bench {
     Container,
     /// Deciding calls
     Policy,
+    /// Making and checking tickets
+    Ticket,
+    /// Finding secrets in text
+    Redaction,
+    /// A whole direct call of `fs.read`, against one fdatasync
+    Gate,
 }

@@ -10,6 +10,7 @@ mod configuration;
 mod exit;
 mod failure;
 mod interrupt;
+mod moment;
 mod output;
 mod progress;
 mod session;

@@ -4,9 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
-use runner::gate::Principal;
+use runner::audit::NodeKeyError;
+use runner::gate::{Principal, Principals};
 use runner::history::{History, HistoryError, RunHistory};
 use runner::policy::{self, InForce, PolicyError};
+use runner::secrecy::Redaction;
 use runner::{
     Adopt, Doing, Event, Layout, Node, OpenError, Options, RunId, STATE_FOLDER, StartError,
 };
@@ -104,25 +106,65 @@ pub(crate) fn start_watched(
     adopt: Adopt,
     watcher: Option<(RunId, Sender<Event>)>,
 ) -> Result<(Node, Layout), Failure> {
-    let configuration = configuration(global)?;
-    let layout = layout(global, &configuration)?;
-    let in_force = policy(policy_file(&layout, &configuration).as_deref())?;
-    let doing = doing(global, &configuration)?;
+    own(global, &configuration(global)?, (adopt, None), watcher)
+}
+
+/// As [`start`], for a moment: `run` can be told something, and nothing of it begins.
+pub(crate) fn start_idle(global: &Global, run: RunId) -> Result<Node, Failure> {
+    let adopt = Adopt::Runs(vec![run]);
+    own(global, &configuration(global)?, (adopt, Some(0)), None).map(|(node, _)| node)
+}
+
+/// Who is registered.
+pub(crate) fn principals(configuration: &Configuration) -> Principals {
+    // The value was read before it was taken; were it not, nobody would be registered, which gives nobody more.
+    configuration.get("principals").and_then(|text| Principals::read(text).ok()).unwrap_or_default()
+}
+
+/// The agent to act as.
+pub(crate) fn agent(global: &Global, id: &str) -> Result<Principal, Failure> {
+    principals(&configuration(global)?).agent(id).map_err(|_| {
+        Failure::new(Exit::Usage, format!("nobody can act as `{id}`"))
+            .because("only an agent can be acted as, which may do less than a user")
+            .fix("write `--as agent:NAME`; its roles are in the setting `principals`")
+    })
+}
+
+fn own(
+    global: &Global,
+    configuration: &Configuration,
+    (adopt, slots): (Adopt, Option<u32>),
+    watcher: Option<(RunId, Sender<Event>)>,
+) -> Result<(Node, Layout), Failure> {
+    let layout = layout(global, configuration)?;
+    let in_force = policy(policy_file(&layout, configuration).as_deref())?;
+    let doing = doing(global, configuration)?;
+    let principals = principals(configuration);
     let number = |key| configuration.get(key).and_then(|number| number.parse().ok());
-    let slots = number("engine.slots").unwrap_or(1);
+    let slots = slots.or_else(|| number("engine.slots")).unwrap_or(1);
     let options = Options {
         layout: layout.clone(),
-        principal: Principal::of_this_process(),
+        principal: principals.of_this_process(),
+        principals,
         policy: (in_force.policy, in_force.source),
+        extension: configuration.get("policy.extension").map(|path| layout.project().join(path)),
         home: etcetera::home_dir().ok(),
         program: std::env::current_exe().ok(),
         slots,
+        redaction: Redaction {
+            plain_logs: configuration.get("redaction.patterns") == Some("false"),
+            rules: configuration.get("redaction.rules").map(|path| layout.project().join(path)),
+        },
         landlock_floor: number("sandbox.landlock_floor").unwrap_or(u32::MAX),
         doing,
         adopt,
         watcher,
     };
     let mut node = Node::start(options).map_err(|error| start_failure(&error))?;
+    // A node works without the socket, but a person may look for it.
+    if let Err(error) = node.door() {
+        output::talk(format!("warning: other processes cannot ask this one for anything: {error}"));
+    }
     for one in node.gone_on() {
         let (run, step) = (one.run, output::printable(&one.step));
         output::talk(match one.result {
@@ -182,7 +224,7 @@ pub(crate) fn again(global: &Global) -> String {
 
 /// Whether some process owns the project now.
 pub(crate) fn owned(layout: &Layout) -> bool {
-    std::os::unix::net::UnixStream::connect(layout.control()).is_ok()
+    std::os::unix::net::UnixStream::connect(layout.peer()).is_ok()
 }
 
 /// What happened so far in the project.
@@ -201,14 +243,36 @@ pub(crate) fn run(history: &History, written: Option<&str>) -> Result<RunId, Fai
 fn start_failure(error: &StartError) -> Failure {
     match error {
         StartError::Journal(open) => open_failure(open),
+        StartError::Key(key) => key_failure(key),
         StartError::History(inner) => history_failure(inner),
-        StartError::Layout(_) => Failure::of(Exit::Failure, error)
-            .fix("make the folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER"),
-        StartError::Control(_) => Failure::of(Exit::Failure, error)
-            .fix("make the state folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER"),
-        StartError::Run { .. } => Failure::of(Exit::Failure, error).fix("`palisade audit verify` checks its records"),
-        StartError::System(_) => Failure::of(Exit::Failure, error).fix("`palisade doctor` checks this machine"),
+        StartError::Layout(_) => Failure::of(Exit::Failure, error).fix(
+            "make the folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER",
+        ),
+        StartError::Extension(_) => Failure::of(Exit::Failure, error).fix(
+            "correct `policy.extension` in your configuration, or take it out; until then nothing runs",
+        ),
+        StartError::Run { .. } => {
+            Failure::of(Exit::Failure, error).fix("`palisade audit verify` checks its records")
+        }
+        StartError::Secrecy(inner) => {
+            let failure = Failure::of(Exit::Failure, inner);
+            failure.fix(inner.fix().unwrap_or(
+                "make the state folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER",
+            ))
+        }
+        StartError::System(_) => {
+            Failure::of(Exit::Failure, error).fix("`palisade doctor` checks this machine")
+        }
     }
+}
+
+/// A node's key that cannot be used.
+pub(crate) fn key_failure(error: &NodeKeyError) -> Failure {
+    let exit = match error {
+        NodeKeyError::Missing(_) => Exit::NotFound,
+        _ => Exit::Failure,
+    };
+    Failure::of(exit, error).fix(error.hint())
 }
 
 /// A journal that cannot be opened.
@@ -218,7 +282,8 @@ pub(crate) fn open_failure(error: &OpenError) -> Failure {
         OpenError::Missing { .. } => Exit::NotFound,
         OpenError::BehindCheckpoint { .. }
         | OpenError::Corrupt { .. }
-        | OpenError::Checkpoint { .. } => Exit::Verification,
+        | OpenError::Checkpoint { .. }
+        | OpenError::Published(_) => Exit::Verification,
         _ => Exit::Failure,
     };
     let usual = "make room where the journal is, and check that its folder can be written and its disk works";
@@ -242,10 +307,15 @@ pub(crate) fn history_failure(error: &HistoryError) -> Failure {
         HistoryError::NoRun(_) => {
             Failure::of(Exit::NotFound, error).fix("`palisade runs list` lists the runs")
         }
+        HistoryError::NoApproval(_) => Failure::of(Exit::NotFound, error)
+            .fix("`palisade approval list` lists the open ones, with `--all` every one"),
         HistoryError::Ambiguous { .. } => {
             Failure::of(Exit::Usage, error).fix("give more of the id")
         }
-        HistoryError::Read(_) | HistoryError::Broken { .. } => Failure::of(Exit::Failure, error)
+        HistoryError::Read(_)
+        | HistoryError::NoCall { .. }
+        | HistoryError::Broken { .. }
+        | HistoryError::Charge(_) => Failure::of(Exit::Failure, error)
             .fix("`palisade audit verify` says which record is damaged"),
     }
 }

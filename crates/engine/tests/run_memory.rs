@@ -34,6 +34,7 @@ fn a_queued_run_takes_little_memory() {
             name: Arc::clone(plan.name()),
             source: Digest([1; 32]),
             inputs: serde_json::json!({}),
+            started_by: None,
             principal: "user:ada".into(),
             key: None,
             repeats: None,

@@ -211,7 +211,7 @@ error: sandbox: `secrets` is not supported by this version
    |
  9 |     sandbox: { network: true, secrets: [a], driver: modal }
    |                               ^^^^^^^
-   = help: sandboxes get no secrets in this version
+   = help: write them into the step, beside `env`
 
 error: driver `modal` is not supported by this version
   --> w.yaml:9:53

@@ -13,11 +13,12 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use thiserror::Error;
 
+use crate::archive::{self, ArchiveError};
 use crate::artifact::{ArtifactError, ArtifactStore, sync_folder};
 use crate::error::{OpenError, ReadError};
 use crate::place::beside;
 use crate::reader::Reader;
-use crate::store::write_checkpoints;
+use crate::store::{Trees, write_checkpoints};
 
 /// A finished backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub enum BackupError {
     /// An artifact cannot be copied.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// A segment of archived records cannot be copied.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The destination cannot be written.
     #[error("`{path}` cannot be written")]
     Io {
@@ -83,10 +87,13 @@ pub fn backup(database: &Path, folder: &Path) -> Result<BackedUp, BackupError> {
         .and_then(|()| File::open(&copy)?.sync_all())
         .map_err(|error| written(&copy, error))?;
     let artifacts = copy_artifacts(reader.artifacts(), &ArtifactStore::beside(&copy))?;
-    let heads = Reader::open(&copy)?.logs()?;
-    let checkpoints: Vec<_> = heads.iter().map(crate::reader::LogHead::checkpoint).collect();
+    let copied = Reader::open(&copy)?;
+    copy_segments(&reader, &copied)?;
+    let heads = copied.logs()?;
+    let checkpoints = heads.iter().map(crate::reader::LogHead::checkpoint).collect();
+    // Without trees: whoever signs for the copy builds them from its records.
     let side = beside(&copy, ".checkpoint");
-    write_checkpoints(&side, &checkpoints).map_err(|error| written(&side, error))?;
+    write_checkpoints(&side, checkpoints, &Trees::new()).map_err(|error| written(&side, error))?;
     sync_folder(folder)?;
     let bytes = fs::metadata(&copy).map_err(|error| written(&copy, error))?.len();
     let records = heads.iter().map(|head| head.sequence).sum();
@@ -104,6 +111,13 @@ fn copy_database(reader: &Reader, copy: &Path) -> Result<(), ReadError> {
         }
     }
     target.close().map_err(|(_, error)| error.into())
+}
+
+/// Copies the segments the copied database lists.
+fn copy_segments(source: &Reader, target: &Reader) -> Result<(), BackupError> {
+    let Some((from, to)) = source.shelf().zip(target.shelf()) else { return Ok(()) };
+    let listed = archive::listed(target.connection()).map_err(ReadError::from)?;
+    listed.iter().try_for_each(|it| Ok(from.copy_to(to, it.digest)?))
 }
 
 fn copy_artifacts(

@@ -1,7 +1,8 @@
 //! A checkpoint: how long a log was and what its last leaf was, as a few lines of text.
 //!
 //! Kept aside (by a person, another host, or in the file beside the database) it makes truncation
-//! and rewriting of history visible, which no chain can do alone. It is not signed here.
+//! and rewriting of history visible, which no chain can do alone. This is the form for whoever trusts
+//! the file it is in; what is signed and shown to others is `tlog::TreeHead`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use thiserror::Error;
 
 use crate::digest::Digest;
 use crate::record::{LogId, SEQUENCE_MAX};
+use crate::tlog::Frontier;
 
 const FIRST_LINE: &str = "palisade journal checkpoint 1";
 
@@ -50,6 +52,9 @@ pub enum CheckpointError {
     /// There is more or less than four lines.
     #[error("a checkpoint has four lines, each ended")]
     Lines,
+    /// What follows the four lines in the file beside a database is not the log's tree.
+    #[error("after the four lines there is not a tree with its hashes")]
+    Tree,
 }
 
 impl FromStr for Checkpoint {
@@ -79,20 +84,56 @@ impl FromStr for Checkpoint {
 impl Checkpoint {
     /// Reads several checkpoints, separated by empty lines; empty text holds none.
     ///
+    /// This is the file beside a database; the trees it may hold are passed over.
+    ///
     /// # Errors
     /// When any of them is not a checkpoint.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, CheckpointError> {
+        Ok(Kept::parse_all(text)?.into_iter().map(|kept| kept.checkpoint).collect())
+    }
+}
+
+/// An entry of the file beside a database: where the log ended, and the tree as far as it was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) checkpoint: Checkpoint,
+    /// Never larger than the log; nothing is signed that is not the beginning of it or grown from it.
+    pub(crate) tree: Frontier,
+}
+
+impl Kept {
+    pub(crate) fn parse_all(text: &str) -> Result<Vec<Self>, CheckpointError> {
         if text.is_empty() {
             return Ok(Vec::new());
         }
         let body = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?;
-        body.split("\n\n").map(|part| format!("{part}\n").parse()).collect()
+        body.split("\n\n").map(Self::parse).collect()
     }
 
-    /// Writes several checkpoints in the form [`Checkpoint::parse_all`] reads.
-    #[must_use]
-    pub fn write_all(checkpoints: &[Self]) -> String {
-        checkpoints.iter().map(Self::to_string).collect::<Vec<_>>().join("\n")
+    fn parse(text: &str) -> Result<Self, CheckpointError> {
+        let (four, tree) = text.split_once("\ntree ").unwrap_or((text, "0"));
+        let checkpoint: Checkpoint = format!("{four}\n").parse()?;
+        let mut lines = tree.split('\n');
+        let size = lines.next().and_then(|size| size.parse().ok()).ok_or(CheckpointError::Tree)?;
+        let peaks = lines.map(str::parse).collect::<Result<Vec<Digest>, _>>();
+        let tree = peaks.ok().and_then(|peaks| Frontier::of(size, peaks));
+        let tree = tree.filter(|tree| tree.size() <= checkpoint.sequence);
+        Ok(Self { checkpoint, tree: tree.ok_or(CheckpointError::Tree)? })
+    }
+
+    pub(crate) fn write_all(entries: &[Self]) -> String {
+        entries.iter().map(Self::to_string).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.checkpoint)?;
+        if self.tree.size() == 0 {
+            return Ok(());
+        }
+        writeln!(formatter, "tree {}", self.tree.size())?;
+        self.tree.peaks().iter().try_for_each(|peak| writeln!(formatter, "{peak}"))
     }
 }
 
@@ -107,8 +148,33 @@ mod tests {
     #[test]
     fn text_round_trips() {
         assert_eq!(sample(7).to_string().parse(), Ok(sample(7)));
-        for all in [vec![], vec![sample(1)], vec![sample(1), sample(2), sample(3)]] {
-            assert_eq!(Checkpoint::parse_all(&Checkpoint::write_all(&all)), Ok(all));
+        let kept = |sequence, leaves: u64| Kept {
+            checkpoint: sample(sequence),
+            tree: (0..leaves).map(|leaf| Digest::of(&leaf.to_be_bytes())).collect(),
+        };
+        for all in [vec![], vec![kept(1, 0)], vec![kept(1, 1), kept(9, 7), kept(3, 0), kept(8, 8)]]
+        {
+            let text = Kept::write_all(&all);
+            let checkpoints = all.iter().map(|kept| kept.checkpoint.clone()).collect();
+            assert_eq!(Kept::parse_all(&text), Ok(all));
+            assert_eq!(Checkpoint::parse_all(&text), Ok(checkpoints));
+        }
+    }
+
+    #[test]
+    fn a_damaged_tree_is_refused() {
+        let tree: Frontier =
+            [Digest::of(b"a"), Digest::of(b"b"), Digest::of(b"c")].into_iter().collect();
+        let good = Kept { checkpoint: sample(3), tree }.to_string();
+        assert!(Kept::parse_all(&good).is_ok());
+        for bad in [
+            good.replace("tree 3", "tree 2"),
+            good.replace("tree 3", "tree 5").replace("\n3\n", "\n4\n"),
+            good.replace("tree 3", "tree 3x"),
+            good.replace("tree 3", "tree 12"),
+            good.lines().take(6).map(|line| format!("{line}\n")).collect(),
+        ] {
+            assert_eq!(Kept::parse_all(&bad), Err(CheckpointError::Tree), "{bad}");
         }
     }
 

@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::archive::ArchiveError;
 use crate::artifact::ArtifactError;
 use crate::checkpoint::CheckpointError;
 use crate::record::{DecodeError, LogId};
+use crate::tlog::PublishedError;
 
 /// A failure reported by SQLite; shared by all operations of the group it ended.
 #[derive(Debug, Clone, Error)]
@@ -100,6 +102,9 @@ pub enum OpenError {
         #[source]
         source: CheckpointError,
     },
+    /// A signed checkpoint of this node cannot be read, so nothing can be signed after it.
+    #[error("signed checkpoint cannot be read")]
+    Published(#[from] PublishedError),
     /// The linked SQLite lacks the fix of the write-ahead-log reset race.
     #[error("SQLite {found} is older than 3.51.3")]
     SqliteTooOld {
@@ -149,9 +154,13 @@ impl OpenError {
             Self::Corrupt { .. } => Some("run `palisade audit verify`, then restore a backup"),
             Self::BehindCheckpoint { .. } => Some(
                 "records were removed or an older copy was put back; restore the newest copy, or \
-                 move the checkpoint file away to accept the loss",
+                 move the checkpoint file, `tiles` and the node's key away to accept the loss: what \
+                 goes on is then another log",
             ),
             Self::Checkpoint { .. } => Some("move the checkpoint file away after looking at it"),
+            Self::Published(_) => {
+                Some("put back the checkpoint; `palisade audit verify` says whether it still holds")
+            }
             Self::LogNotDurable { .. } => {
                 Some("check the disk; the journal is unchanged and opens when it can be written")
             }
@@ -257,12 +266,31 @@ pub enum ReadError {
         #[source]
         source: Option<ArtifactError>,
     },
+    /// A payload was archived and its segment does not give it.
+    #[error("payload of record {sequence} of `{log}` is not to be had")]
+    Archive {
+        /// The log.
+        log: LogId,
+        /// The record.
+        sequence: u64,
+        /// The archive's reason.
+        #[source]
+        source: ArchiveError,
+    },
     /// The record after a cursor is not the next one.
     #[error("record {sequence} of `{log}` is missing")]
     Gap {
         /// The log.
         log: LogId,
         /// The missing record.
+        sequence: u64,
+    },
+    /// A header is not the one that was written: its hash or its link to the record before differs.
+    #[error("record {sequence} of `{log}` was changed")]
+    Changed {
+        /// The log.
+        log: LogId,
+        /// The record, or the one after it.
         sequence: u64,
     },
     /// The view was never declared in this database.

@@ -3,9 +3,11 @@
 //! A [`Journal`] (one writer thread, group commit) or a [`Store`] (the same thing, synchronous, for
 //! simulation and tools) appends [`Operation`]s; a [`Reader`] reads while any process writes;
 //! [`Verification`] recomputes every hash over the stored bytes; [`rebuild()`] recreates the views.
+//! [`tlog`] signs checkpoints and proves records to strangers.
 //! The crate knows nothing of what an event means beyond its header, decides nothing and runs nothing.
 //! The bytes are described in `FORMAT.md`, with test vectors in `vectors/`.
 
+mod archive;
 mod artifact;
 mod backup;
 mod checkpoint;
@@ -17,9 +19,13 @@ mod reader;
 mod rebuild;
 mod record;
 mod store;
+pub mod tlog;
 mod verify;
 mod writer;
 
+pub use archive::{
+    ArchiveError, SEGMENT_BYTES_MAX, SEGMENT_RECORDS_MAX, SealError, Sealing, Segment,
+};
 pub use artifact::{ARTIFACT_READ_BYTES_MAX, Artifact, ArtifactError, ArtifactStore};
 pub use backup::{BackedUp, BackupError, backup};
 pub use checkpoint::{Checkpoint, CheckpointError};
@@ -44,7 +50,10 @@ pub use store::{
     Access, Options, SCHEMA_VERSION, Stats, Store, WAL_PAGES_MAX, WAL_PAGES_RESTART,
     WAL_PAGES_SOFT, WalState,
 };
-pub use verify::{Fault, FaultReason, Range, Verification, Verified, VerifyError, verify_all};
+pub use verify::{
+    Difference, Fault, FaultReason, FilePlace, Range, StructureFault, Verification, Verified,
+    VerifyError, ViewFault, inspect, verify_all,
+};
 pub use writer::{
     GROUP_BYTES_MAX, GROUP_OPERATIONS_MAX, Journal, Lane, QUEUE_BYTES_MAX, QUEUE_OPERATIONS_MAX,
 };

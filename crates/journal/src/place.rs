@@ -8,6 +8,7 @@ use std::{fs, io};
 
 use rusqlite::{Connection, OpenFlags};
 
+use crate::archive::Shelf;
 use crate::artifact::ArtifactStore;
 use crate::error::OpenError;
 use crate::store::rewrite;
@@ -81,6 +82,22 @@ impl Placement {
     pub(crate) fn artifacts(&self, path: &Path) -> Option<ArtifactStore> {
         match self {
             Self::Disk => Some(ArtifactStore::beside(path)),
+            Self::Simulated { .. } => None,
+        }
+    }
+
+    /// The archived records of the database at `path`, where there can be some.
+    pub(crate) fn shelf(&self, path: &Path) -> Option<Shelf> {
+        match self {
+            Self::Disk => Some(Shelf::beside(path)),
+            Self::Simulated { .. } => None,
+        }
+    }
+
+    /// The file that keeps room for a full disk, where there is one.
+    pub(crate) fn reserve_path(&self, path: &Path) -> Option<PathBuf> {
+        match self {
+            Self::Disk => Some(beside(path, ".reserve")),
             Self::Simulated { .. } => None,
         }
     }

@@ -109,7 +109,7 @@ pub fn rebuild(
     Ok(Rebuilt { records, views: reports })
 }
 
-fn fresh_table(view: &str) -> String {
+pub(crate) fn fresh_table(view: &str) -> String {
     format!("fresh_{view}")
 }
 
@@ -133,7 +133,7 @@ fn fold(
     Ok(records)
 }
 
-fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
+pub(crate) fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
     let table = fresh_table(change.view);
     let prepared =
         |sql: String| -> rusqlite::Result<CachedStatement<'_>> { connection.prepare_cached(&sql) };
@@ -169,7 +169,7 @@ fn compare(connection: &Connection, view: &'static str) -> rusqlite::Result<View
 }
 
 /// Reads all logs as one sequence, ordered by recorded time.
-struct Merge<'r> {
+pub(crate) struct Merge<'r> {
     reader: &'r Reader,
     logs: Vec<Lane>,
 }
@@ -182,19 +182,28 @@ struct Lane {
 }
 
 impl<'r> Merge<'r> {
-    fn new(reader: &'r Reader) -> Result<Self, ReadError> {
-        let logs = reader.logs()?.into_iter().map(|head| Lane {
-            log: head.log,
-            cursor: 0,
-            page: Vec::new().into_iter(),
-            head: None,
-        });
-        let mut merge = Self { reader, logs: logs.collect() };
-        merge.logs.iter_mut().try_for_each(|lane| lane.advance(reader))?;
+    pub(crate) fn new(reader: &'r Reader) -> Result<Self, ReadError> {
+        let mut merge = Self { reader, logs: Vec::new() };
+        merge.resume()?;
         Ok(merge)
     }
 
-    fn next(&mut self) -> Result<Option<Record>, ReadError> {
+    /// Takes up what was recorded since `next` came to its end.
+    pub(crate) fn resume(&mut self) -> Result<(), ReadError> {
+        for head in self.reader.logs()? {
+            if !self.logs.iter().any(|lane| lane.log == head.log) {
+                let page = Vec::new().into_iter();
+                self.logs.push(Lane { log: head.log, cursor: 0, page, head: None });
+            }
+        }
+        let ended = self.logs.iter_mut().filter(|lane| lane.head.is_none());
+        for lane in ended {
+            lane.advance(self.reader)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Record>, ReadError> {
         let time = |lane: &&mut Lane| lane.head.as_ref().map(|record| record.header.time);
         let waiting = self.logs.iter_mut().filter(|lane| lane.head.is_some());
         let Some(lane) = waiting.min_by_key(time) else { return Ok(None) };

@@ -106,6 +106,8 @@ fn rule(guard: &Guard) -> Rule {
         action: guard.action,
         reason: Some(guard.reason.into()),
         constraints: Constraints::default(),
+        limits: Vec::new(),
+        approve: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::catalogue::{Catalogue, Entry};
 use crate::decision::Action;
 use crate::document::{Diagnostic, Report, Span, suggest};
 use crate::program::Bits;
-use crate::rule::{Accepted, Argument, Condition, Rule, Tools};
+use crate::rule::{Accepted, Argument, Condition, Counted, Rule, Tools};
 use crate::schema::{self, Presence};
 
 /// Tools named in one message.
@@ -48,23 +48,33 @@ struct Subject<'r> {
     label: &'r str,
     condition: &'r Condition,
     tools: Bits,
-    /// Whether it counts even where it is unknown.
-    narrows: bool,
+    /// What comes of a call in which it is unknown, where that narrows what may happen.
+    unknown: Option<&'static str>,
 }
 
 impl Checker<'_> {
     fn rule(&mut self, rule: &Rule) -> Scope {
         let tools = tools_of(&rule.condition, self.catalogue);
+        let counts = Some("so it counts there");
         let narrows = rule.action != Action::Allow;
         let condition = &rule.condition;
-        self.condition(&Subject { label: &rule.label, condition, tools: tools.clone(), narrows });
+        let unknown = counts.filter(|_| narrows);
+        self.condition(&Subject { label: &rule.label, condition, tools: tools.clone(), unknown });
+        for (place, limit) in rule.limits.iter().enumerate() {
+            let Counted::Sum(sum) = &limit.counted else { continue };
+            let label = format!("{}: limit {}", rule.label, place + 1);
+            let unknown = Some("so each of them is over the limit");
+            let subject = Subject { label: &label, condition, tools: tools.clone(), unknown };
+            self.argument(&subject, &sum.argument);
+        }
         let mut excepts = Vec::with_capacity(rule.except.len());
         for item in &rule.except {
             let mut shared = tools_of(&item.condition, self.catalogue);
             excepts.push(shared.clone());
             shared.keep(&tools);
             let (condition, tools) = (&item.condition, shared);
-            self.condition(&Subject { label: &rule.label, condition, tools, narrows: !narrows });
+            let unknown = counts.filter(|_| !narrows);
+            self.condition(&Subject { label: &rule.label, condition, tools, unknown });
         }
         Scope { tools, excepts }
     }
@@ -170,7 +180,7 @@ impl Checker<'_> {
             self.report.add(Diagnostic::error(span, message(None)));
             return false;
         }
-        if subject.narrows && !unable.is_empty() {
+        if let Some(unknown) = subject.unknown.filter(|_| !unable.is_empty()) {
             let shown: Vec<&str> = unable.iter().filter_map(name).take(TOOLS_SHOWN).collect();
             let more = unable.iter().count().saturating_sub(shown.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -179,7 +189,7 @@ impl Checker<'_> {
             self.report.add(
                 Diagnostic::warning(
                     span,
-                    format!("{label}: unknown in every call of {names}{more}, so it counts there"),
+                    format!("{label}: unknown in every call of {names}{more}, {unknown}"),
                 )
                 .with_hint("name the tools that are meant with `tool`"),
             );

@@ -4,18 +4,24 @@
 //! Palisade: it quotes arguments and shows rules, so it is not for agents, and it must be redacted
 //! before it is kept.
 
-use std::collections::HashSet;
+mod layer;
+mod usage;
+
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::call::Call;
-use crate::decision::{Action, Decision, Layer, Reach, Verdict};
+use crate::decision::{Action, Approve, Constraints, Decision, Layer, Reach, Verdict};
 use crate::identifier;
 use crate::policy::Policy;
 use crate::program::{Asked, Bits, Column, Field, Hits, Program};
 use crate::rule::{Condition, Rule, Tools};
+
+pub use layer::LayerOutcome;
+pub use usage::Usage;
 
 /// Allow rules named as nearest.
 const NEAREST_MAX: usize = 4;
@@ -28,6 +34,12 @@ const SHOWN_MAX: usize = 200;
 pub struct Explanation {
     /// The decision, exactly as [`Policy::decide`] gives it.
     pub decision: Decision,
+    /// What each layer makes of the call, in the order they are asked; none for an unknown tool.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerOutcome>,
+    /// How far each limit the call is held to is used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Usage>,
     /// Every rule about the tool, the strongest action first.
     pub candidates: Vec<RuleOutcome>,
     /// For a denial that no rule decided: the allow rules that came nearest, nearest first.
@@ -53,6 +65,15 @@ pub struct RuleOutcome {
     pub conditions: Vec<ConditionOutcome>,
     /// Each `except` item about the tool.
     pub except: Vec<ExceptOutcome>,
+    /// What it would hold the call to.
+    #[serde(skip_serializing_if = "Constraints::is_empty")]
+    pub constraints: Constraints,
+    /// Each of its limits, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+    /// Who may approve what it sends to review, where its author said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approve: Option<Approve>,
 }
 
 /// Whether a rule contributes.
@@ -131,7 +152,21 @@ impl Policy {
         } else {
             Vec::new()
         };
-        Explanation { decision, candidates, nearest, hosts }
+        let layers = layer::layers(self, call, &decision, &candidates);
+        let limits = usage::of(&decision);
+        Explanation { decision, layers, limits, candidates, nearest, hosts }
+    }
+
+    /// The rules that contribute to the decision on a call, whatever they contribute, each once.
+    pub(crate) fn contributing(&self, call: &Call<'_>) -> Vec<&Rule> {
+        let Some(program) = self.program(call.tool) else { return Vec::new() };
+        let mut places = BTreeSet::new();
+        for asked in program.asked(call) {
+            let examined = Examination::new(self, program, asked);
+            let rows = examined.contributing.iter();
+            places.extend(rows.filter_map(|row| program.rows.get(row)).map(|row| row.rule));
+        }
+        places.into_iter().filter_map(|place| self.rules.get(place)).collect()
     }
 
     /// Allow rules about the tool by the number of conditions that failed, then those about others.
@@ -222,6 +257,9 @@ impl<'a> Examination<'a> {
                 contribution,
                 conditions: self.conditions(row, &rule.condition),
                 except: self.excepts(row, rule),
+                constraints: rule.constraints,
+                limits: rule.charges(self.asked.call).map(|limit| limit.to_string()).collect(),
+                approve: rule.approve.clone(),
             })
         })
         .collect()

@@ -7,32 +7,44 @@
 //! Text becomes rules in `rule/`, is held against the tools in `check.rs`, and is compiled to sets of
 //! rows in `program/`, where decisions are made. `policy.rs` is the front door.
 
+mod authorize;
 mod builtin;
 mod call;
 mod catalogue;
+mod change;
 mod check;
+mod coverage;
 mod decision;
 pub mod document;
 mod explanation;
+pub mod extension;
 mod identifier;
 mod lint;
+mod mutation;
 mod pattern;
 mod policy;
 mod program;
+pub mod quota;
 mod rule;
 mod schema;
 mod selector;
 mod trial;
 pub mod units;
 
-pub use call::Call;
+pub use call::{Call, OwnedCall};
 pub use catalogue::{Catalogue, CatalogueError, Effect, Tool};
+pub use change::{Changed, Comparison, Shift, compare, witnesses};
+pub use coverage::{ArgumentCoverage, Coverage, RuleCoverage};
 pub use decision::{
-    Action, Basis, Constraints, Contribution, Decision, Layer, Profile, Reach, Verdict,
+    Action, Approve, Approver, Basis, Charge, ChargeKind, Constraints, Contribution, Decision,
+    Exceed, Layer, Per, Profile, Reach, Redact, Verdict,
 };
 pub use explanation::{
-    ConditionOutcome, Contributed, ExceptOutcome, Explanation, NearMiss, RuleOutcome, Truth,
+    ConditionOutcome, Contributed, ExceptOutcome, Explanation, LayerOutcome, NearMiss, RuleOutcome,
+    Truth, Usage,
 };
+pub use extension::{Extended, ExtensionFault};
+pub use mutation::{Mutation, MutationError, Survivor};
 pub use pattern::{TargetError, check_target};
 pub use policy::{Loaded, Policy};
 pub use selector::SelectorError;

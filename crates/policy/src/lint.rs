@@ -25,7 +25,26 @@ pub(crate) fn lint(rules: &[Rule], scopes: &[Scope], report: &mut Report) {
             report.add(Diagnostic::warning(rule.span, message));
         }
     }
+    rules.iter().for_each(|rule| limits(rule, report));
     pairs(rules, scopes, report);
+}
+
+/// Two limits that count the same: the looser is never the one that stops a call.
+fn limits(rule: &Rule, report: &mut Report) {
+    for (place, limit) in rule.limits.iter().enumerate() {
+        let tighter = rule.limits.iter().enumerate().find(|(other, candidate)| {
+            *other != place
+                && candidate.counts_like(limit)
+                && (candidate.max, *other) < (limit.max, place)
+                && candidate.on_exceed >= limit.on_exceed
+        });
+        if let Some((tighter, _)) = tighter {
+            let (place, tighter) = (place + 1, tighter + 1);
+            let message =
+                format!("{}: limit {place} has no effect, limit {tighter} is tighter", rule.label);
+            report.add(Diagnostic::warning(rule.span, message));
+        }
+    }
 }
 
 /// Compares every rule with every other; the bits of fields and tools settle most pairs.
@@ -73,7 +92,7 @@ fn matters(wider: &Rule, narrower: &Rule) -> bool {
         {
             false
         }
-        (wider, same) if wider == same => narrower.constraints.is_empty(),
+        (wider, same) if wider == same => narrower.asks_nothing(),
         _ => false,
     }
 }
@@ -81,7 +100,7 @@ fn matters(wider: &Rule, narrower: &Rule) -> bool {
 /// Of two rules that cover each other only the later is reported.
 fn mutual((rule, scope): (&Rule, &Scope), (other, theirs): (&Rule, &Scope)) -> bool {
     rule.except.is_empty()
-        && other.constraints.is_empty()
+        && other.asks_nothing()
         && scope.tools.includes(&theirs.tools)
         && rule.condition.covers(&other.condition)
 }

@@ -9,10 +9,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::builtin;
-use crate::call::Call;
+use crate::call::{Call, OwnedCall};
 use crate::catalogue::Catalogue;
 use crate::check::check;
-use crate::decision::{Basis, Decision, Reach};
+use crate::decision::{Basis, Decision, Layer, Reach};
 use crate::document::{Diagnostic, Report, Severity, Source, suggest};
 use crate::identifier;
 use crate::lint::lint;
@@ -25,6 +25,8 @@ pub struct Policy {
     pub(crate) catalogue: Catalogue,
     pub(crate) rules: Vec<Rule>,
     pub(crate) programs: HashMap<String, Program>,
+    /// The built-in rules alone, for calls with a ticket.
+    guards: HashMap<String, Program>,
     pub(crate) cases: Vec<Case>,
     digest: [u8; 32],
 }
@@ -76,6 +78,7 @@ impl Policy {
             catalogue: catalogue.clone(),
             rules: Vec::new(),
             programs: HashMap::new(),
+            guards: HashMap::new(),
             cases: Vec::new(),
             digest: [0; 32],
         })
@@ -83,17 +86,22 @@ impl Policy {
 
     fn build(
         text: &str,
-        rules: Vec<Rule>,
+        mut rules: Vec<Rule>,
         cases: Vec<Case>,
         catalogue: &Catalogue,
     ) -> Result<Policy, globset::Error> {
+        rules.iter_mut().for_each(|rule| rule.fill_defaults(catalogue.entries()));
         let mut cache = PatternCache::default();
         let mut programs = HashMap::with_capacity(catalogue.entries().len());
+        let mut guards = HashMap::with_capacity(catalogue.entries().len());
+        let built_in = rules.iter().take_while(|rule| rule.layer == Layer::BuiltIn).count();
+        let built_in = rules.get(..built_in).unwrap_or_default();
         for entry in catalogue.entries() {
             programs.insert(entry.tool.name.clone(), compile(&rules, entry, &mut cache)?);
+            guards.insert(entry.tool.name.clone(), compile(built_in, entry, &mut cache)?);
         }
         let digest = digest(text, catalogue);
-        Ok(Policy { catalogue: catalogue.clone(), rules, programs, cases, digest })
+        Ok(Policy { catalogue: catalogue.clone(), rules, programs, guards, cases, digest })
     }
 
     /// Decides one call. Pure and bounded: no I/O, no clock, no recursion over the arguments.
@@ -107,6 +115,14 @@ impl Policy {
                 let each = each.map(|asked| program.decide(&self.rules, asked));
                 each.reduce(Decision::and).unwrap_or_else(|| Decision::without_rule(Basis::NoRule))
             }
+            None => Decision::without_rule(Basis::UnknownTool),
+        }
+    }
+
+    /// Decides one call by the built-in rules alone.
+    pub(crate) fn guarded(&self, call: &Call<'_>) -> Decision {
+        match self.guards.get(identifier::normal(call.tool).as_ref()) {
+            Some(program) => program.decide(&self.rules, Asked::whole(call)),
             None => Decision::without_rule(Basis::UnknownTool),
         }
     }
@@ -145,6 +161,11 @@ impl Policy {
     pub fn rule_count(&self) -> usize {
         let built_in = |rule: &&Rule| rule.name.starts_with(builtin::PREFIX);
         self.rules.len() - self.rules.iter().filter(built_in).count()
+    }
+
+    /// The calls of the file's tests.
+    pub fn test_calls(&self) -> impl Iterator<Item = &OwnedCall> {
+        self.cases.iter().map(|case| &case.call)
     }
 
     pub(crate) fn program(&self, tool: &str) -> Option<&Program> {

@@ -106,6 +106,29 @@ impl Selector {
         Found::Value(value)
     }
 
+    /// Puts `value` where the selector leads, making what is not on the way yet; `[]` means a list of one.
+    /// Nothing changes where something of another kind stands in the way.
+    pub(crate) fn place(&self, args: &mut Value, value: Value) {
+        let mut slot = args;
+        for step in &self.steps {
+            if slot.is_null() {
+                *slot = Value::Object(serde_json::Map::new());
+            }
+            let Some(map) = slot.as_object_mut() else { return };
+            slot = map.entry(step.key.as_str()).or_insert(Value::Null);
+            if step.each {
+                if slot.is_null() {
+                    *slot = Value::Array(vec![Value::Null]);
+                }
+                let Some(first) = slot.as_array_mut().and_then(|items| items.first_mut()) else {
+                    return;
+                };
+                slot = first;
+            }
+        }
+        *slot = value;
+    }
+
     /// Every value, in order; an empty list on the way adds none.
     pub(crate) fn collect<'a>(&'a self, args: &'a Value, found: &mut Vec<Found<'a>>) {
         collect(&self.steps, args, found);

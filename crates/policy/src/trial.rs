@@ -6,7 +6,6 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::call::Call;
 use crate::catalogue::Tool;
 use crate::decision::Verdict;
 use crate::document::Span;
@@ -50,21 +49,13 @@ impl Policy {
         self.cases.iter().map(|case| self.run_test(case, &validate)).collect()
     }
 
-    fn run_test(
+    pub(crate) fn run_test(
         &self,
         case: &Case,
         validate: &impl Fn(&Tool, &Value) -> Result<(), String>,
     ) -> TestResult {
         let call = &case.call;
-        let decision = self.decide(&Call {
-            tool: &call.tool,
-            principal: &call.principal,
-            roles: &call.roles,
-            tags: &call.tags,
-            mode: call.mode.as_deref(),
-            state: call.state.as_deref(),
-            args: &call.args,
-        });
+        let decision = self.decide(&call.borrowed());
         let rules: Vec<String> =
             decision.reasons.iter().map(|reason| reason.rule.to_string()).collect();
         let invalid = match self.catalogue.tool(&call.tool) {

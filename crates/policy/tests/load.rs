@@ -76,30 +76,6 @@ fn the_third_rule_is_called_the_third() {
     assert_eq!(errors(&forms).len(), 1);
 }
 
-#[test]
-fn what_this_version_does_not_have_is_said() {
-    let rule =
-        |field: &str| format!("{{ name: a, match: {{ tool: fs.read }}, action: allow, {field} }}");
-    refused(
-        &rule("limits: [{ count: 1, per: run }]"),
-        &["3:55: rule 1 `a`: `limits`: quotas are not supported by this version"],
-    );
-    refused(
-        &rule("approve: { from: x }"),
-        &["3:55: rule 1 `a`: `approve`: approvals are not supported by this version"],
-    );
-    refused(
-        &rule("constraints: { require_ticket: true }"),
-        &[
-            "3:70: rule 1 `a`: constraints: `require_ticket`: tickets are not supported by this version",
-        ],
-    );
-    refused(
-        &rule("constraints: { redact: output }"),
-        &["3:70: rule 1 `a`: constraints: `redact`: redaction is not supported by this version"],
-    );
-}
-
 /// A match on line 3, whose fields start at column 21.
 fn unmatched(fields: &str, expected: &str) {
     refused(

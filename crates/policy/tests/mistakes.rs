@@ -1,9 +1,10 @@
 //! Mistakes that other policy engines have made, each with the control that shows the test can fail.
 //!
-//! Those about tickets, approvals, quotas and the journal belong to the crates that have these.
+//! Those about nonces, the keeping of approvals and the journal belong to the crates that have these.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a failed test should stop loudly"
 )]
@@ -13,7 +14,8 @@ mod fixture;
 use fixture::{call, catalogue, check, errors, file, policy, read, tools};
 use policy::Verdict::{Allow, Deny, RequireReview};
 use policy::document::Source;
-use policy::{Catalogue, Policy};
+use policy::quota::{Account, Exceeded, Ledger};
+use policy::{Approve, Approver, Catalogue, Decision, Policy};
 use serde_json::{Value, json};
 
 const REVIEW: &str = "- { name: r, match: { tool: deploy.apply }, action: require_review }\n";
@@ -150,4 +152,104 @@ fn the_digest_covers_file_and_tools() {
     };
     assert_ne!(split("a|b", "c"), split("a", "b|c"));
     assert_ne!(first, Policy::empty(&catalogue()).digest());
+}
+
+const LIMITED: &str = "- { name: a, match: { tool: fs.read }, action: allow, limits: [{ count: 3, per: PER, window: 1h }] }\n";
+
+fn limited(per: &str) -> Policy {
+    policy(&LIMITED.replace("PER", per))
+}
+
+fn account(tenant: &str) -> Account {
+    Account { tenant: tenant.into(), principal: "planner-1".into(), run: "run-1".into() }
+}
+
+/// How many of ten calls a tenant gets through.
+fn let_through(ledger: &mut Ledger, tenant: &str, decision: &Decision) -> usize {
+    let reserved =
+        (0..10).filter(|_| ledger.reserve(&account(tenant), &decision.charges, 0).is_ok());
+    reserved.count()
+}
+
+/// One tenant cannot use up what another is given, however alike their principals and runs are named.
+#[test]
+fn the_key_of_a_limit_has_the_tenant_in_it() {
+    for per in ["run", "principal", "tenant"] {
+        let decision = read("x").decided(&limited(per));
+        let mut ledger = Ledger::default();
+        assert_eq!(let_through(&mut ledger, "one", &decision), 3, "{per}");
+        assert_eq!(let_through(&mut ledger, "other", &decision), 3, "{per}");
+        // The control: the same tenant again has nothing left.
+        assert_eq!(let_through(&mut ledger, "one", &decision), 0, "{per}");
+    }
+}
+
+#[test]
+fn a_denied_call_consumes_nothing() {
+    let rules = format!(
+        "{}- {{ name: d, match: {{ tool: fs.read, path_glob: \"secret/**\" }}, action: deny }}\n",
+        LIMITED.replace("PER", "tenant")
+    );
+    let policy = policy(&rules);
+    let (allowed, denied) = (read("x").decided(&policy), read("secret/x").decided(&policy));
+    assert_eq!((denied.verdict, denied.charges.len()), (Deny, 0));
+    let mut ledger = Ledger::default();
+    assert_eq!(let_through(&mut ledger, "t", &allowed), 3);
+    // Nor does one that the limit itself refused, over and over.
+    let used = ledger.used(&account("t"), &allowed.charges[0], 0);
+    assert_eq!((used, let_through(&mut ledger, "t", &allowed)), (3, 0));
+    assert_eq!(ledger.used(&account("t"), &allowed.charges[0], 0), 3);
+}
+
+/// A budget is held before the effect, not counted after it: calls that run at the same time cannot
+/// all see what is left.
+#[test]
+fn a_budget_is_reserved_before_the_call_runs() {
+    let decision = read("x").decided(&limited("run"));
+    let mut ledger = Ledger::default();
+    let running: Vec<_> =
+        (0..3).map(|_| ledger.reserve(&account("t"), &decision.charges, 0).unwrap()).collect();
+    let fourth = ledger.reserve(&account("t"), &decision.charges, 0);
+    assert!(matches!(fourth, Err(Exceeded::Limits { .. })));
+    // One that never began gives its place back; one whose end nobody knows does not.
+    ledger.release(running[0].number, 1).unwrap();
+    assert_eq!(let_through(&mut ledger, "t", &decision), 1);
+}
+
+/// Nobody asked is nobody who approved.
+#[test]
+fn no_approvers_is_not_approval() {
+    let approve = |text: &str| {
+        let rule =
+            REVIEW.replace("require_review }", &format!("require_review, approve: {text} }}"));
+        (file(&rule), rule)
+    };
+    for text in ["{ count: 0 }", "{ count: -1 }", "{ from: [] }", "{ expires: 0s }", "[]"] {
+        assert_eq!(errors(&approve(text).0).len(), 1, "{text}");
+    }
+    let plain = call("deploy.apply", json!({})).decided(&policy(REVIEW));
+    assert!(plain.approve.is_some_and(|approve| approve.count == 1));
+    let asked = call("deploy.apply", json!({})).decided(&policy(&approve("{}").1));
+    assert_eq!(asked.approve, Some(Approve::default()));
+    let nobody = Approve { from: vec![Approver::AnyOf(Vec::new())], ..Approve::default() };
+    assert!(!nobody.accepts("anyone", &["sre".to_owned()]));
+    assert!(Approve::default().accepts("anyone", &[]));
+}
+
+/// What cannot be measured is not nothing.
+#[test]
+fn an_argument_left_out_is_no_way_around_a_sum() {
+    let policy = policy(
+        "- { name: a, match: { tool: deploy.apply }, action: allow, limits: [{ sum: args.count, max: 10, per: run }] }\n",
+    );
+    let fits = |args: Value| {
+        let decision = call("deploy.apply", args).decided(&policy);
+        Ledger::default().reserve(&account("t"), &decision.charges, 0).is_ok()
+    };
+    assert!(fits(json!({ "count": 10 })));
+    for args in
+        [json!({}), json!({ "count": 11 }), json!({ "count": null }), json!({ "count": -1 })]
+    {
+        assert!(!fits(args.clone()), "{args}");
+    }
 }

@@ -1,8 +1,10 @@
-//! The engine against the reference interpreter, over random policies and calls.
+//! The engine against the reference interpreter, over random policies and calls, and over every small
+//! policy there is.
 //!
 //! The two share no code, so where they agree both would have to be wrong in the same way. The control
 //! is a reference that takes unknown for false, which must be caught. Explanations are held against
-//! decisions on the way.
+//! decisions on the way. A difference prints the smallest rules that still show it and the number
+//! that makes them again.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,24 +17,32 @@ mod fixture;
 mod reference;
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fixture::{Asked, call};
 use policy::document::Source;
-use policy::{Catalogue, Contributed, Policy, Tool, Verdict};
-use proptest::collection::vec;
-use proptest::option::of;
-use proptest::prelude::*;
-use proptest::sample::select;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
-use reference::decide;
-use reference::world::{Condition, HOSTS, Rule, TOOLS, guard};
-use serde_json::{Map, Value, json};
+use policy::{
+    Approver, Catalogue, Contributed, Decision, Extended, ExtensionFault, Layer, Policy, Tool,
+    Verdict,
+};
+use reference::draw::{Draw, Values};
+use reference::world::{Condition, Rule, TOOLS};
+use reference::written::file;
+use reference::{Outcome, authorize};
+use serde_json::json;
 
-/// Random policies, each met by `CALLS` random calls: 24 000 pairs.
-const POLICIES: u32 = 600;
-const CALLS: usize = 40;
+/// Pairs of a policy and a call, unless the environment names another number (10^8 by hand).
+const PAIRS: u64 = 1_000_000;
+const PAIRS_VARIABLE: &str = "PALISADE_ORACLE_PAIRS";
+
+/// Calls that meet one policy, which costs more to load than to ask.
+const CALLS: u64 = 500;
+
+/// Of so many calls one is explained as well.
+const EXPLAINED: u64 = 25;
+
+/// What else decides: whether a ticket is presented, and what the extension says.
+type Around = (bool, Option<Verdict>);
 
 fn catalogue() -> Catalogue {
     let tools = TOOLS.iter().map(|(name, effect, paths, hosts)| Tool {
@@ -46,234 +56,202 @@ fn catalogue() -> Catalogue {
     Catalogue::new(tools.collect()).unwrap()
 }
 
-fn some(of: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
-    prop_oneof![3 => Just(Vec::new()), 2 => vec(select(of), 1..3)]
-}
-
-fn condition() -> impl Strategy<Value = Condition> {
-    let tools = prop_oneof![
-        3 => Just(Vec::new()),
-        2 => select(vec![vec!["*"], vec!["all.*", "fs.*"], vec!["all.do"], vec!["*.do", "http.*"]]),
-    ];
-    let globs =
-        &["docs/**", "docs/*", "*.md", "a.md", "/a.md", "**", "**/c", "src/**/x", "*", "docs/*/c"];
-    let paths = prop_oneof![5 => Just(None), 1 => Just(Some(Vec::new())), 6 => vec(select(&globs[..]), 1..3).prop_map(Some)];
-    let wanted = &[
-        "prod", "7", "true", "glob:pr*", "glob:*x*", "<= 10KiB", "> 5", ">= 2s", "< 1MB", "< 30s",
-    ];
-    let args = prop_oneof![
-        2 => Just(Vec::new()),
-        1 => vec((select(&["p", "q"][..]), vec(select(&wanted[..]), 1..4)), 1..2),
-    ];
-    (
-        tools,
-        some(&["agent", "admin"]),
-        some(&["core", "other"]),
-        some(&["strict", "debug"]),
-        some(&["planner-*", "planner-1", "*-2", "p*n*1"]),
-        paths,
-        some(&["docs.rs", "*.python.org", "127.0.0.1", "*"]),
-        args,
-    )
-        .prop_map(|(tools, roles, tags, modes, principals, paths, hosts, args)| Condition {
-            tools,
-            roles,
-            tags,
-            modes,
-            principals,
-            paths,
-            hosts,
-            args,
-        })
-}
-
-fn rule() -> impl Strategy<Value = Rule> {
-    let action = prop_oneof![
-        3 => Just(Verdict::Allow),
-        1 => Just(Verdict::Deny),
-        1 => Just(Verdict::RequireReview),
-    ];
-    (action, condition(), vec(condition(), 0..3)).prop_map(|(action, condition, except)| Rule {
-        action,
-        condition,
-        except,
-    })
-}
-
-fn asked() -> impl Strategy<Value = Asked> {
-    let path = select(vec![
-        json!("docs/a"),
-        json!("docs/b/c"),
-        json!("docs/b.md"),
-        json!("./docs//b/c/"),
-        json!("a.md"),
-        json!("src/x"),
-        json!("src/y/x"),
-        json!("c"),
-        json!("."),
-        json!(".."),
-        json!("docs/../a.md"),
-        json!("/etc/a.md"),
-        json!("docs/.ssh/k"),
-        json!("palisade.yaml"),
-        json!(7),
-        json!(null),
-    ]);
-    let url = select(
-        HOSTS.map(|(value, _)| json!(value)).into_iter().chain([json!(1)]).collect::<Vec<_>>(),
-    );
-    let value = select(vec![
-        json!("prod"),
-        json!("pre"),
-        json!("x/x\nx"),
-        json!(7),
-        json!(7.0),
-        json!(-7),
-        json!(6),
-        json!(u64::MAX),
-        json!((1_u64 << 53) - 1),
-        json!(1_u64 << 53),
-        json!(true),
-        json!(false),
-        json!(null),
-        json!("10KiB"),
-        json!("10241"),
-        json!("2s"),
-        json!("30s"),
-        json!("1999ms"),
-        json!("1MB"),
-        json!("999s"),
-        json!([7]),
-        json!("1.5s"),
-        json!("x".repeat(4097)),
-    ]);
-    let args = (of(path.clone()), of(vec(path, 0..3)), of(url), of(value.clone()), of(value));
-    let roles = select(vec![vec!["agent"], vec!["admin", "x"], vec![]]);
-    let tags = select(vec![vec!["core"], vec![]]);
-    (
-        select(TOOLS.map(|(name, ..)| name).to_vec()),
-        select(vec!["planner-1", "planner-2", "other", ""]),
-        (roles, tags, of(select(vec!["strict", "explore"]))),
-        args,
-    )
-        .prop_map(|(tool, principal, (roles, tags, mode), (path, to, url, p, q))| {
-            let fields =
-                [("path", path), ("to", to.map(Value::Array)), ("url", url), ("p", p), ("q", q)];
-            let args: Map<_, _> = fields
-                .into_iter()
-                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-                .collect();
-            let own = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
-            let mut asked = call(tool, Value::Object(args));
-            principal.clone_into(&mut asked.principal);
-            (asked.roles, asked.tags) = (own(roles), own(tags));
-            asked.mode = mode.map(str::to_owned);
-            asked
-        })
-}
-
-/// The condition as a rule file has it.
-fn written(condition: &Condition) -> String {
-    let list = |values: &[&str]| serde_json::to_string(values).unwrap();
-    let mut fields = Vec::new();
-    for (name, values) in [
-        ("tool", &condition.tools),
-        ("role", &condition.roles),
-        ("caller_tag", &condition.tags),
-        ("mode", &condition.modes),
-        ("principal", &condition.principals),
-        ("host", &condition.hosts),
-    ] {
-        if !values.is_empty() {
-            fields.push(format!("{name}: {}", list(values)));
-        }
-    }
-    if let Some(paths) = &condition.paths {
-        fields.push(format!("path_glob: {}", list(paths)));
-    }
-    let one = |text: &&str| match text.strip_prefix("glob:") {
-        Some(glob) => format!("{{ glob: {} }}", json!(glob)),
-        None if *text == "7" || *text == "true" => (*text).to_owned(),
-        None => json!(text).to_string(),
-    };
-    let entries: Vec<String> = condition
-        .args
-        .iter()
-        .map(|(key, wanted)| {
-            let wanted: Vec<String> = wanted.iter().map(one).collect();
-            format!("{key}: [{}]", wanted.join(", "))
-        })
-        .collect();
-    if !entries.is_empty() {
-        fields.push(format!("args: {{ {} }}", entries.join(", ")));
-    }
-    if fields.is_empty() {
-        fields.push("tool: \"*\"".to_owned());
-    }
-    format!("{{ {} }}", fields.join(", "))
-}
-
-fn file(rules: &[Rule]) -> String {
-    let mut text = "version: 1\nrules:\n".to_owned();
-    for (place, rule) in rules.iter().enumerate() {
-        let action = serde_json::to_string(&rule.action).unwrap();
-        let except: Vec<String> = rule.except.iter().map(written).collect();
-        let condition = written(&rule.condition);
-        write!(text, "- {{ name: r{place}, match: {condition}, action: {action}").unwrap();
-        if !except.is_empty() {
-            write!(text, ", except: [{}]", except.join(", ")).unwrap();
-        }
-        text.push_str(" }\n");
-    }
-    text
-}
-
-fn compiled(rules: &[Rule]) -> Policy {
+fn compiled(rules: &[Rule], catalogue: &Catalogue) -> Policy {
     let text = file(rules);
-    match Policy::load(&Source::new("p", text.as_str()), &catalogue()) {
+    match Policy::load(&Source::new("p", text.as_str()), catalogue) {
         Ok(loaded) => loaded.policy,
         Err(found) => panic!("{text}\n{found:#?}"),
     }
 }
 
-/// The rules of the file among the reasons, by place.
-fn deciding(reasons: impl Iterator<Item = String>) -> BTreeSet<usize> {
-    reasons.filter_map(|rule| rule.strip_prefix('r')?.parse().ok()).collect()
+/// The place of a rule of the file.
+fn place(rule: &str) -> Option<usize> {
+    rule.strip_prefix('r')?.parse().ok()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: POLICIES, failure_persistence: None, ..ProptestConfig::default()
-    })]
+fn found(policy: &Policy, call: &Asked, (ticket, extension): Around) -> Outcome {
+    let answer = match extension {
+        None => Extended::Pass,
+        Some(Verdict::Allow) => Extended::Allow(None),
+        Some(Verdict::RequireReview) => Extended::RequireReview(None),
+        Some(Verdict::Deny) => Extended::Failed(ExtensionFault::Malformed),
+    };
+    let (decision, asked) = call.authorized(policy, ticket, answer);
+    Outcome { asked: asked > 0, ..outcome(&decision) }
+}
 
-    #[test]
-    fn engine_and_reference_agree(rules in vec(rule(), 0..7), calls in vec(asked(), CALLS)) {
-        let policy = compiled(&rules);
-        for asked in &calls {
-            let (verdict, by) =
-                decide(&rules, asked, guard(asked), |action| action != Verdict::Allow);
-            let by: BTreeSet<usize> = by.into_iter().collect();
-            let found = asked.decided(&policy);
-            let reasons = deciding(found.reasons.iter().map(|reason| reason.rule.to_string()));
-            prop_assert_eq!((found.verdict, &reasons), (verdict, &by), "{}\n{:?}", file(&rules), asked);
-            let explained = asked.explained(&policy);
-            let contributed = explained.candidates.iter().filter(|rule| {
-                rule.contribution == Contributed::Action && rule.action.verdict() == verdict
-            });
-            let contributed = deciding(contributed.map(|rule| rule.rule.to_string()));
-            prop_assert_eq!((explained.decision, contributed), (found, by));
+fn outcome(decision: &Decision) -> Outcome {
+    let rules = decision.reasons.iter().filter(|reason| reason.layer == Layer::Rules);
+    Outcome {
+        verdict: decision.verdict,
+        by: rules.filter_map(|reason| place(&reason.rule)).collect(),
+        charged: decision.charges.iter().filter_map(|charge| place(&charge.rule)).collect(),
+        approve: decision.approve.as_ref().map(|approve| {
+            let role = |approver: &Approver| match approver {
+                Approver::Role(role) if **role == *"sre" => "sre",
+                Approver::Role(role) if **role == *"lead" => "lead",
+                other => panic!("{other:?}"),
+            };
+            (approve.count, approve.expires.as_secs(), approve.from.iter().map(role).collect())
+        }),
+        asked: false,
+    }
+}
+
+fn expected(rules: &[Rule], call: &Asked, around: Around) -> Outcome {
+    authorize(rules, call, around, |action| action != Verdict::Allow)
+}
+
+/// A decision that differs, with as few rules as show it.
+fn difference(
+    rules: &[Rule],
+    call: &Asked,
+    around: Around,
+    catalogue: &Catalogue,
+) -> Option<String> {
+    let differ = |rules: &[Rule]| {
+        let (found, expected) =
+            (found(&compiled(rules, catalogue), call, around), expected(rules, call, around));
+        (found != expected).then(|| format!("engine {found:?}\nreference {expected:?}"))
+    };
+    differ(rules)?;
+    let mut least = rules.to_vec();
+    let mut at = 0;
+    while at < least.len() {
+        let mut fewer = least.clone();
+        fewer.remove(at);
+        if differ(&fewer).is_some() { least = fewer } else { at += 1 }
+    }
+    Some(format!("{}{call:?}\n{around:?}\n{}", file(&least), differ(&least).unwrap_or_default()))
+}
+
+/// The policy of one number against all of its calls.
+fn meet(number: u64, values: &Values, catalogue: &Catalogue) {
+    let mut draw = Draw::new(number);
+    let rules = draw.rules();
+    let policy = compiled(&rules, catalogue);
+    for round in 0..CALLS {
+        let call = values.call(&mut draw);
+        let says = [None, Some(Verdict::Allow), Some(Verdict::RequireReview), Some(Verdict::Deny)];
+        let around = (draw.yes(20), *draw.pick(&says));
+        if found(&policy, &call, around) != expected(&rules, &call, around) {
+            panic!("policy {number}\n{:?}", difference(&rules, &call, around, catalogue));
+        }
+        if round % EXPLAINED == 0 {
+            explains(&policy, &call);
         }
     }
 }
 
+/// An explanation names the rules that decided, and nothing else as contributing to that.
+fn explains(policy: &Policy, call: &Asked) {
+    let (decision, explained) = (call.decided(policy), call.explained(policy));
+    let contributed = explained.candidates.iter().filter(|rule| {
+        rule.contribution == Contributed::Action && rule.action.verdict() == decision.verdict
+    });
+    let named = |rule: &str| place(rule);
+    let contributed: BTreeSet<usize> = contributed.filter_map(|rule| named(&rule.rule)).collect();
+    assert_eq!(contributed, outcome(&decision).by, "{call:?}");
+    assert_eq!(explained.limits.len(), decision.charges.len());
+    assert_eq!(explained.decision, decision);
+}
+
+#[test]
+fn engine_and_reference_agree() {
+    let named = std::env::var(PAIRS_VARIABLE).ok();
+    let pairs = named.map_or(PAIRS, |pairs| pairs.parse().expect("a number of pairs"));
+    let (next, catalogue, values) = (AtomicU64::new(0), catalogue(), Values::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number * CALLS >= pairs {
+                        return;
+                    }
+                    meet(number, &values, &catalogue);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn a_reference_that_takes_unknown_for_false_is_caught() {
-    let mut runner = TestRunner::deterministic();
-    let caught = (0..POLICIES).any(|_| {
-        let rules = vec(rule(), 1..7).new_tree(&mut runner).unwrap().current();
-        let asked = asked().new_tree(&mut runner).unwrap().current();
-        let wrong = decide(&rules, &asked, guard(&asked), |_| false);
-        wrong.0 != asked.decided(&compiled(&rules)).verdict
+    let (catalogue, values) = (catalogue(), Values::new());
+    let caught = (0..100).any(|number| {
+        let mut draw = Draw::new(number);
+        let rules = draw.rules();
+        let policy = compiled(&rules, &catalogue);
+        (0..20).any(|_| {
+            let call = values.call(&mut draw);
+            let around = (false, None);
+            authorize(&rules, &call, around, |_| false) != found(&policy, &call, around)
+        })
     });
     assert!(caught);
+}
+
+/// Every kind of rule there is, as far as the order of evaluation can tell them apart: what it does,
+/// whether its match is true, false or unknown, and the same of an exception.
+fn kinds() -> Vec<Rule> {
+    let condition =
+        |key: &'static str| Condition { args: vec![(key, vec!["prod"])], ..Condition::default() };
+    let mut kinds = Vec::new();
+    for action in [Verdict::Allow, Verdict::RequireReview, Verdict::Deny] {
+        for key in ["true", "false", "unknown"] {
+            for except in [None, Some("true"), Some("false"), Some("unknown")] {
+                kinds.push(Rule {
+                    action,
+                    condition: condition(key),
+                    except: except.map(condition).into_iter().collect(),
+                    ticket: false,
+                    limited: false,
+                    approve: None,
+                });
+            }
+        }
+    }
+    kinds
+}
+
+/// Every policy of up to two rules of every kind, in either order, under every built-in verdict, with
+/// and without a ticket, with every answer of an extension.
+#[test]
+fn engine_and_reference_agree_on_every_small_policy() {
+    let (catalogue, kinds) = (catalogue(), kinds());
+    let calls = ["a.md", "palisade.yaml", "a/.ssh/k"].map(|path| {
+        call("fs.copy", json!({ "path": path, "to": [], "true": "prod", "false": "dev" }))
+    });
+    let mut policies: Vec<Vec<Rule>> = vec![Vec::new()];
+    policies.extend(kinds.iter().map(|one| vec![one.clone()]));
+    for one in &kinds {
+        policies.extend(kinds.iter().map(|other| vec![one.clone(), other.clone()]));
+    }
+    assert_eq!(policies.len(), 1 + 36 + 36 * 36);
+    for rules in &policies {
+        let policy = compiled(rules, &catalogue);
+        for call in &calls {
+            for ticket in [true, false] {
+                for says in
+                    [None, Some(Verdict::Allow), Some(Verdict::RequireReview), Some(Verdict::Deny)]
+                {
+                    let around = (ticket, says);
+                    let pair = (found(&policy, call, around), expected(rules, call, around));
+                    assert_eq!(pair.0, pair.1, "{}{call:?} {around:?}", file(rules));
+                }
+            }
+        }
+    }
+}
+
+/// The interpreter stays small enough to be read in one go.
+#[test]
+fn the_reference_has_at_most_sixty_lines() {
+    let text = include_str!("reference/mod.rs");
+    let from = text.find("pub(crate) fn authorize").unwrap();
+    let code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+    let lines = text[from..].lines().filter(code).count();
+    assert!(lines <= 60, "{lines} lines");
 }

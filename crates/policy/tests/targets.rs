@@ -16,7 +16,7 @@ mod fixture;
 
 use fixture::{Asked, call};
 use policy::document::Source;
-use policy::{Catalogue, Effect, Policy, Tool, Truth, Verdict};
+use policy::{Catalogue, Effect, Extended, Policy, Tool, Truth, Verdict};
 use serde_json::json;
 
 fn policy(rules: &str) -> Policy {
@@ -60,6 +60,46 @@ fn an_allow_that_names_no_host_reaches_none() {
     let named = "- { name: net, match: { tool: exec.run, host: example.org }, action: allow }\n";
     assert_eq!(verdict(named, &["example.org"]), Verdict::Allow);
     assert_eq!(verdict(named, &[]), Verdict::Deny);
+}
+
+/// A call is one call however many hosts it asks for, and what any host brings with it holds.
+#[test]
+fn what_hosts_ask_for_comes_together() {
+    let rules = "- { name: a, match: { tool: exec.run, host: [\"*.org\", \"*.net\"] }, action: allow, \
+           limits: [{ count: 5, per: run }], constraints: { timeout: 1s } }\n\
+         - { name: n, match: { tool: exec.run, host: \"*.net\" }, action: require_review, \
+           limits: [{ count: 2, per: run }], approve: { count: 2 }, constraints: { redact: both } }\n\
+         - { name: d, match: { tool: exec.run, host: d.org }, action: deny }\n";
+    let policy = policy(rules);
+    let asked = |hosts: &[&str]| {
+        let decision = asks(hosts).decided(&policy);
+        let rules: Vec<&str> = decision.charges.iter().map(|charge| &*charge.rule).collect();
+        (decision.verdict, rules.join(" "), decision.constraints, decision.approve)
+    };
+    let (verdict, charged, constraints, approve) = asked(&["a.org", "b.org"]);
+    assert_eq!((verdict, charged.as_str()), (Verdict::Allow, "a"));
+    assert!(constraints.redact.is_none() && approve.is_none());
+    let (verdict, charged, constraints, approve) = asked(&["a.org", "b.net", "c.net"]);
+    assert_eq!((verdict, charged.as_str()), (Verdict::RequireReview, "n a"));
+    assert!(!constraints.redact.is_none() && constraints.timeout.is_some());
+    assert_eq!(approve.map(|approve| approve.count), Some(2));
+    let denied = asked(&["a.org", "d.org"]);
+    assert_eq!((denied.0, denied.1.as_str(), denied.2.is_empty()), (Verdict::Deny, "", true));
+}
+
+/// An extension can make up for a missing rule, but only a rule opens a host.
+#[test]
+fn an_extension_opens_no_host() {
+    let policy = policy("- { name: a, match: { tool: exec.run, host: a.org }, action: allow }\n");
+    for (hosts, expected, times) in [
+        (&["a.org"][..], Verdict::Allow, 1),
+        (&["b.org"], Verdict::Deny, 0),
+        (&["a.org", "b.org"], Verdict::Deny, 0),
+        (&[], Verdict::Allow, 1),
+    ] {
+        let (decision, asked) = asks(hosts).authorized(&policy, false, Extended::Allow(None));
+        assert_eq!((decision.verdict, asked), (expected, times), "{hosts:?}");
+    }
 }
 
 #[test]

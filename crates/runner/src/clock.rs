@@ -25,6 +25,26 @@ pub(crate) fn entropy() -> Result<u64, getrandom::Error> {
     getrandom::u64()
 }
 
+/// A fresh id of a ticket.
+///
+/// # Errors
+/// As [`entropy`].
+pub(crate) fn ticket_id() -> Result<[u8; 16], getrandom::Error> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)?;
+    Ok(id)
+}
+
+/// The seed of a new key, from the kernel.
+///
+/// # Errors
+/// When the kernel has no randomness to give.
+pub(crate) fn seed() -> Result<[u8; 32], getrandom::Error> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(seed)
+}
+
 /// A new run id: UUIDv7 of `now` and kernel randomness (RFC 9562, section 5.7).
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use std::process::Command;
 use serde::Serialize;
 
 use crate::layout::Layout;
+use crate::storage::{Level, Usage};
 use crate::{audit, policy};
 
 /// How a check came out.
@@ -42,6 +43,7 @@ pub fn examine(layout: &Layout, policy_file: Option<&Path>) -> Vec<Check> {
     checks.push(tool("git"));
     checks.push(policy_check(layout, policy_file));
     checks.extend(journal_check(layout));
+    checks.extend(storage_check(layout.project()));
     checks
 }
 
@@ -166,7 +168,7 @@ fn journal_check(layout: &Layout) -> Option<Check> {
     if !layout.journal().exists() {
         return None;
     }
-    let scope = audit::Scope { range: audit::Range::Tail(LATEST), checkpoints: Vec::new() };
+    let scope = audit::Scope { range: audit::Range::Tail(LATEST), ..audit::Scope::whole() };
     let (health, detail, fix) = match audit::verify(layout, scope) {
         Ok(verified) => {
             (Health::Good, format!("{} latest records verified", verified.records), None)
@@ -174,6 +176,23 @@ fn journal_check(layout: &Layout) -> Option<Check> {
         Err(error) => (Health::Bad, error.to_string(), Some("palisade audit verify".to_owned())),
     };
     Some(Check { name: "journal".to_owned(), health, detail, fix })
+}
+
+/// Whether the disk that holds the project has room.
+fn storage_check(project: &Path) -> Option<Check> {
+    let usage = Usage::of(project)?;
+    let (health, fix) = match usage.level() {
+        Level::Normal => (Health::Good, None),
+        Level::Warning => (Health::Weak, Some("palisade journal archive --keep 90d")),
+        Level::Critical => (Health::Weak, Some("make room: new calls are refused on a full disk")),
+    };
+    let percent = u128::from(usage.used) * 100 / u128::from(usage.total.max(1));
+    Some(Check {
+        name: "disk".to_owned(),
+        health,
+        detail: format!("{percent} % of the project's file system is used"),
+        fix: fix.map(str::to_owned),
+    })
 }
 
 #[cfg(test)]

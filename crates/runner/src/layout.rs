@@ -1,6 +1,6 @@
 //! Where things live on disk, relative to one project folder.
 //!
-//! `.palisade/` holds the journal, the artifacts, the project's policy and the control socket. Nothing else in
+//! `.palisade/` holds the journal, the artifacts, the project's policy and the peer socket. Nothing else in
 //! the product spells these names. This file creates the folder and knows no contents.
 
 use std::fs;
@@ -92,10 +92,40 @@ impl Layout {
         self.state.join("palisade.db")
     }
 
+    /// The key this node signs its checkpoints with.
+    #[must_use]
+    pub fn node_key(&self) -> PathBuf {
+        self.state.join("keys").join("node.ed25519")
+    }
+
+    /// Signed checkpoints, and the tiles that proofs are made of.
+    #[must_use]
+    pub fn tiles(&self) -> PathBuf {
+        self.state.join("tiles")
+    }
+
+    /// What is on its way to a git repository that keeps checkpoints for this node.
+    #[must_use]
+    pub fn anchors(&self) -> PathBuf {
+        self.state.join("anchors.git")
+    }
+
     /// The project's own policy file.
     #[must_use]
     pub fn policy(&self) -> PathBuf {
         self.project.join(STATE_FOLDER).join("policy.yaml")
+    }
+
+    /// The vault's secrets, encrypted.
+    #[must_use]
+    pub fn secrets(&self) -> PathBuf {
+        self.state.join("secrets")
+    }
+
+    /// The keys of this project's node, each readable by its owner alone.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.state.join("keys")
     }
 
     /// Where merges keep what they need to be gone on with or taken back.
@@ -112,7 +142,7 @@ impl Layout {
 
     /// The socket on which the owning process takes requests from other processes of the same user.
     #[must_use]
-    pub fn control(&self) -> PathBuf {
-        self.state.join("control.sock")
+    pub fn peer(&self) -> PathBuf {
+        self.state.join("peer.sock")
     }
 }

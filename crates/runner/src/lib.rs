@@ -7,29 +7,35 @@
 
 pub mod audit;
 pub mod bench;
+pub mod call;
 mod cause;
 pub mod change;
 mod clock;
-pub mod control;
 pub mod doctor;
 pub mod executor;
+pub mod extension;
 pub mod gate;
 pub mod history;
 mod layout;
 mod node;
 mod outline;
 pub mod owner;
+pub mod peer;
 pub mod policy;
 pub mod projection;
 pub mod record;
+pub mod secrecy;
+mod storage;
+pub mod tickets;
 pub mod tool;
 pub mod workflow;
 
 pub use clock::now;
-pub use engine::policy::document;
+pub use engine::policy::{document, units};
 pub use engine::run::{
-    ArtifactRef, Completion, Digest, Ended, Event, Explanation, Fact, Guard, Micros, Outcome,
-    RunId, RunState, RunSummary, RunView, StepState, StepView, StoppedBy,
+    ApprovalId, ApprovalRequest, ArtifactRef, Completion, Digest, Ended, Event, Explanation, Fact,
+    Guard, Micros, Outcome, Review, Ruling, RunId, RunState, RunSummary, RunView, StepState,
+    StepView, StoppedBy,
 };
 pub use journal::{ArtifactError, ArtifactStore, OpenError, Reader};
 
@@ -39,6 +45,6 @@ pub fn artifact_digest(digest: Digest) -> journal::Digest {
     journal::Digest::new(digest.0)
 }
 pub use layout::{Layout, LayoutError, STATE_FOLDER};
-pub use node::{Accepted, Adopt, Node, Options, StartError, Submission, Unanswered};
+pub use node::{Accepted, Adopt, Desk, Node, Options, StartError, Submission, Unanswered};
 pub use outline::{Outline, OutlineStep};
 pub use owner::{Doing, Refusing};

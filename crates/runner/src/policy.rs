@@ -9,16 +9,20 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::policy::Policy;
 use engine::policy::document::{Diagnostic, Source};
+use engine::policy::{Policy, compare, witnesses};
 
 use crate::gate;
 use crate::layout::Layout;
+use crate::record::DecidedCall;
 
-pub use engine::policy::{Decision, Explanation, TestResult, Truth, Verdict};
+pub use engine::policy::{
+    Changed, Comparison, Coverage, Decision, Effect, Explanation, Mutation, MutationError, Shift,
+    TestResult, Truth, Verdict,
+};
 
-/// Largest policy file, in bytes.
-const POLICY_BYTES: u64 = 1024 * 1024;
+/// Largest policy file, in bytes: what the rule language itself takes.
+const POLICY_BYTES: u64 = 8 << 20;
 
 /// A policy that can be put in force.
 #[derive(Debug, Clone)]
@@ -110,4 +114,28 @@ fn read(path: &Path) -> Result<Source, PolicyError> {
 #[must_use]
 pub fn test(policy: &Policy) -> Vec<TestResult> {
     policy.run_tests(gate::fits)
+}
+
+/// What one policy would decide differently from another, over the calls of the tests of both and over calls made
+/// from their conditions.
+#[must_use]
+pub fn diff(before: &Policy, after: &Policy) -> Comparison {
+    let tests = before.test_calls().chain(after.test_calls()).cloned();
+    compare(before, after, tests.chain(witnesses(before, after)))
+}
+
+/// What one policy would decide differently from another, over calls on record.
+#[must_use]
+pub fn replay(before: &Policy, after: &Policy, calls: Vec<DecidedCall>) -> Comparison {
+    compare(before, after, calls.into_iter().map(|decided| decided.call))
+}
+
+/// Changes each rule of a policy in every small way and runs the tests it carries against each change.
+///
+/// # Errors
+/// A test that fails as it is, or tools that are no longer what the policy was loaded against.
+pub fn mutate(policy: &InForce) -> Result<Mutation, MutationError> {
+    let none = Source { name: String::new(), text: String::new() };
+    let source = policy.source.as_ref().unwrap_or(&none);
+    Mutation::of(source, policy.policy.catalogue(), gate::fits)
 }

@@ -1,5 +1,4 @@
-//! The views: tables derived from the journal's records, written in the same commit and recreated by
-//! `journal rebuild` from the records alone.
+//! The views: derived from the records in the same commit, and again from them alone by `journal rebuild`.
 //!
 //! | view | key | value |
 //! | --- | --- | --- |
@@ -9,15 +8,23 @@
 //! | `workflow` | digest of a workflow document | its text |
 //! | `policy` | digest of a policy | its text |
 //! | `unsafe_run` | run id of a run without a sandbox | empty |
+//! | `storage` | `level` | event type of the last crossing |
+//! | `charge` | time and fence of a started attempt that limits count | reservation and end, JSON |
+//! | `approval` | id of a request for an approval | run id |
+//! | `open_approval` | id of a request that waits for answers or for its step to begin | empty |
+//! | `ticket` | what it is about, time, id | uses, nonces, revocations and the epoch of tickets, JSON |
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::run::{Event, Fact, RunId, RunState, State};
+use engine::policy::quota::Reservation;
+use engine::run::{Event, Fact, Fence, Micros, Run, RunId, RunState, State};
 use journal::{Change, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::record;
+use crate::storage;
+use crate::tickets::ledger;
 use crate::workflow;
 
 /// Summaries of runs.
@@ -32,8 +39,30 @@ pub const WORKFLOW: &str = "workflow";
 pub const POLICY: &str = "policy";
 /// Runs of which a part ran without a sandbox.
 pub const UNSAFE_RUN: &str = "unsafe_run";
+/// What attempts take of limits.
+pub const CHARGE: &str = "charge";
+/// Requests for approvals by their run.
+pub const APPROVAL: &str = "approval";
+/// Requests for approvals that are open.
+pub const OPEN_APPROVAL: &str = "open_approval";
+/// How full the disk is, as it was last recorded.
+pub const STORAGE: &str = "storage";
+/// What is known of tickets that were issued or handed in.
+pub const TICKET: &str = "ticket";
 /// Every view, as the journal is told when it is opened.
-pub const VIEWS: &[&str] = &[RUN, OPEN_RUN, RUN_KEY, WORKFLOW, POLICY, UNSAFE_RUN];
+pub const VIEWS: &[&str] = &[
+    RUN,
+    OPEN_RUN,
+    RUN_KEY,
+    WORKFLOW,
+    POLICY,
+    UNSAFE_RUN,
+    CHARGE,
+    APPROVAL,
+    OPEN_APPROVAL,
+    STORAGE,
+    TICKET,
+];
 
 /// Event type of a workflow document met for the first time.
 pub const WORKFLOW_KIND: &str = "workflow.registered";
@@ -56,7 +85,7 @@ pub struct Document {
 pub fn after(state: &State, event: &Event) -> Vec<Change> {
     let Some(run) = state.run(&event.run) else { return Vec::new() };
     let key = || event.run.0.to_vec();
-    let mut changes = Vec::new();
+    let mut changes: Vec<Change> = charged(run, event).into_iter().collect();
     match &event.fact {
         Fact::RunSubmitted(submission) => {
             changes.push(Change { view: OPEN_RUN, key: key(), value: Some(Vec::new()) });
@@ -77,6 +106,19 @@ pub fn after(state: &State, event: &Event) -> Vec<Change> {
         | Fact::StepResolved { .. }
         | Fact::StepRetryScheduled { .. }
         | Fact::StepRequeued { .. } => {}
+        Fact::StepApprovalRequested { request, .. } => {
+            let id = || request.id.0.to_vec();
+            changes.push(Change { view: APPROVAL, key: id(), value: Some(key()) });
+            changes.push(Change { view: OPEN_APPROVAL, key: id(), value: Some(Vec::new()) });
+        }
+        Fact::ApprovalGranted { .. } => {}
+        Fact::ApprovalDenied { approval, .. }
+        | Fact::ApprovalExpired { approval, .. }
+        | Fact::ApprovalStale { approval, .. }
+        | Fact::ApprovalConsumed { approval, .. } => {
+            let id = approval.0.to_vec();
+            changes.push(Change { view: OPEN_APPROVAL, key: id, value: None });
+        }
         Fact::StepStarted { attempt, .. } if *attempt > 1 => {}
         Fact::StepFinished { .. } if run.state() == RunState::Waiting => {}
         // Steps are read from the run's own records; the summary tells of the run only when it changes as a whole.
@@ -85,6 +127,38 @@ pub fn after(state: &State, event: &Event) -> Vec<Change> {
     let summary = serde_json::to_vec(&run.summary()).unwrap_or_default();
     changes.push(Change { view: RUN, key: key(), value: Some(summary) });
     changes
+}
+
+/// What one attempt takes of limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charged {
+    /// Its run.
+    pub run: RunId,
+    /// Its lease.
+    pub fence: Fence,
+    /// What was reserved when it began.
+    pub reservation: Reservation,
+    /// When it ended; none while it runs, and where its end was never recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Micros>,
+}
+
+/// The row of an attempt that limits count, where it begins or ends with the event.
+fn charged(run: &Run, event: &Event) -> Option<Change> {
+    let (step, ended) = match &event.fact {
+        Fact::StepStarted { step, .. } => (step, None),
+        Fact::StepFinished { step, .. }
+        | Fact::StepRequeued { step, .. }
+        | Fact::StepOutcomeUnknown { step, .. } => (step, Some(event.at)),
+        _ => return None,
+    };
+    let trail = run.step_named(step)?.trail()?;
+    let (fence, started) = (trail.fence?, trail.started?);
+    let reservation = trail.grant.as_ref()?.reservation.clone()?;
+    let row = Charged { run: event.run, fence, reservation, ended };
+    let time = u64::try_from(started.0).unwrap_or(0);
+    let key = [time.to_be_bytes(), fence.0.to_be_bytes()].concat();
+    Some(Change { view: CHARGE, key, value: Some(serde_json::to_vec(&row).unwrap_or_default()) })
 }
 
 /// Row key of an idempotency key.
@@ -127,6 +201,13 @@ impl Fold {
         let kind: &str = &record.header.kind;
         if kind == WORKFLOW_KIND || kind == POLICY_KIND {
             return self.document(kind, record).into_iter().collect();
+        }
+        if let Some(row) = storage::row_of(kind) {
+            return vec![row];
+        }
+        let tickets = ledger::changes(kind, &record.payload);
+        if !tickets.is_empty() {
+            return tickets;
         }
         let Some(event) = record::event_of(record) else { return Vec::new() };
         let marked = record::is_unsafe(record) && event.run != RunId::NIL;

@@ -5,9 +5,11 @@
 
 use std::borrow::Cow;
 
+use engine::policy::OwnedCall;
 use engine::run::{Event, Micros, RunId};
 use journal::{Digest, Draft, Record, Stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Class of the streams whose id is a run id.
 pub const RUN_STREAM: &str = "run";
@@ -35,9 +37,9 @@ impl Isolation {
         if self == Self::Sandbox || draft.stream.class != RUN_STREAM {
             return draft;
         }
-        if let Ok(serde_json::Value::Object(mut body)) = serde_json::from_slice(&draft.payload) {
+        if let Ok(Value::Object(mut body)) = serde_json::from_slice(&draft.payload) {
             body.insert(UNSAFE.to_owned(), true.into());
-            draft.payload = serde_json::Value::Object(body).to_string().into_bytes();
+            draft.payload = Value::Object(body).to_string().into_bytes();
         }
         draft
     }
@@ -52,6 +54,28 @@ pub fn is_unsafe(record: &Record) -> bool {
         marked: bool,
     }
     serde_json::from_slice(&record.payload).is_ok_and(|mark: Mark| mark.marked)
+}
+
+/// Event type of a call in the form policy saw, with what it decided, in the commit of what follows.
+pub const CALL_KIND: &str = "call.decided";
+
+/// A call and its decision, as kept: enough to decide it again under other rules.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecidedCall {
+    /// The step it was made for.
+    pub step: Box<str>,
+    /// The call.
+    pub call: OwnedCall,
+    /// The decision in short.
+    pub decision: Value,
+}
+
+impl DecidedCall {
+    /// The record of one decision.
+    #[must_use]
+    pub fn new(step: &str, call: OwnedCall, decision: &Value) -> Self {
+        Self { step: step.into(), call, decision: decision.clone() }
+    }
 }
 
 /// Event type of an isolation receipt, in the commit of the outcome it belongs to.
@@ -74,6 +98,13 @@ pub const UNDO_STARTED_KIND: &str = "workspace.undo_started";
 pub const UNDO_FINISHED_KIND: &str = "workspace.undo_finished";
 /// Event type of a merge, or of taking one back, that was not allowed.
 pub const MERGE_DENIED_KIND: &str = "workspace.merge_denied";
+
+/// Event type of a change of the vault that was decided and may be made from now on; names only.
+pub const SECRET_STARTED_KIND: &str = "secret.started";
+/// Event type of what came of it.
+pub const SECRET_FINISHED_KIND: &str = "secret.finished";
+/// Event type of a change of the vault that was not allowed.
+pub const SECRET_DENIED_KIND: &str = "secret.denied";
 
 /// A record of a run, made by the node itself.
 pub(crate) fn draft(run: RunId, kind: &'static str, body: &impl Serialize, now: Micros) -> Draft {

@@ -15,7 +15,9 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
 use crate::profile::Profile;
-use crate::spec::{HANDED_MAX, HOME, Mount, Network, Spec, WORKSPACE};
+use crate::spec::{
+    HANDED_MAX, HOME, Mount, Network, SECRET_BYTES_MAX, SECRETS_MAX, SecretFile, Spec, WORKSPACE,
+};
 
 /// Bytes of standard input; they are held in memory for the length of the run.
 pub const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -107,6 +109,15 @@ pub enum SpecError {
         /// As given.
         network: Network,
     },
+    /// A secret whose name is none of a plain file, or is there twice.
+    #[error("`{name}` is not a name of a secret's file")]
+    SecretName {
+        /// As given.
+        name: String,
+    },
+    /// A driver that has no place for secrets.
+    #[error("a container gets no secrets")]
+    SecretsUnheld,
     /// Zero means "unlimited" to the kernel, so it is never passed on.
     #[error("the limit of {what} is zero")]
     ZeroLimit {
@@ -139,6 +150,7 @@ pub(crate) fn check(spec: &Spec) -> Result<Checked, SpecError> {
     check_strings(spec)?;
     check_amounts(spec)?;
     check_network(spec)?;
+    check_secrets(&spec.secrets)?;
     absolute("working directory", &spec.cwd)?;
     let (lower, lower_fd) = open_lower(&spec.workspace.lower)?;
     let hidden = match spec.profile {
@@ -196,6 +208,17 @@ pub(crate) fn fix_of_network(network: Network) -> &'static str {
     }
 }
 
+fn check_secrets(secrets: &[SecretFile]) -> Result<(), SpecError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    for (place, SecretFile { name, .. }) in secrets.iter().enumerate() {
+        let twice = secrets.iter().take(place).any(|before| before.name == *name);
+        if twice || name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+            return Err(SpecError::SecretName { name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
 fn check_strings(spec: &Spec) -> Result<(), SpecError> {
     if spec.argv.first().is_none_or(|program| program.is_empty()) {
         return Err(SpecError::NoProgram);
@@ -211,6 +234,12 @@ fn check_amounts(spec: &Spec) -> Result<(), SpecError> {
         ("hidden paths", spec.workspace.hidden.len(), ENTRIES_MAX),
         ("artifact patterns", spec.artifacts.len(), ENTRIES_MAX),
         ("handed descriptors", spec.handed.len(), HANDED_MAX),
+        ("secrets", spec.secrets.len(), SECRETS_MAX),
+        (
+            "bytes of secrets",
+            spec.secrets.iter().map(|secret| secret.content.len()).sum(),
+            SECRET_BYTES_MAX,
+        ),
         ("workspace files", spec.workspace.files.len(), FILES_MAX),
         ("bytes of standard input", spec.stdin.len(), STDIN_BYTES_MAX),
     ];

@@ -151,6 +151,9 @@ impl Driver {
     pub fn launch(&self, spec: &Spec, allowed: &[GapName]) -> Result<Child, LaunchError> {
         match self {
             Self::Local => launch(spec),
+            Self::Container(_) if !spec.secrets.is_empty() => {
+                Err(LaunchError::Spec(crate::SpecError::SecretsUnheld))
+            }
             Self::Container(settings) => {
                 let mut enforcement = container::examine(settings, spec);
                 if let Some(refusal) = enforcement.refused.pop() {

@@ -115,6 +115,7 @@ impl LaunchError {
             Self::Spec(SpecError::Network { network, .. }) => {
                 Some(crate::check::fix_of_network(*network).to_owned())
             }
+            Self::Spec(SpecError::SecretsUnheld) => Some("use the local driver".to_owned()),
             Self::Gaps { gaps } => {
                 let names = gaps.iter().map(|gap| format!("`{}`", gap.name));
                 let names = names.collect::<Vec<_>>().join(", ");

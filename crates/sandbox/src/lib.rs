@@ -62,7 +62,8 @@ pub use profile::Profile;
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use spec::{
-    Access, HANDED_MAX, HOME, Limits, Mount, Network, PATH, PROXY_PORT, Spec, WORKSPACE, Workspace,
+    Access, HANDED_MAX, HOME, Limits, Mount, Network, PATH, PROXY_PORT, SECRET_BYTES_MAX, SECRETS,
+    SECRETS_MAX, SecretFile, Spec, WORKSPACE, Workspace,
 };
 pub use sys::handed::handed;
 pub use template::Template;

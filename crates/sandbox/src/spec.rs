@@ -41,6 +41,8 @@ pub struct Spec {
     /// Descriptors the program starts with as 3, 4, and so on; at most [`HANDED_MAX`]. What one
     /// leads to is in the program's hands, whatever the other layers say.
     pub handed: Vec<Arc<OwnedFd>>,
+    /// What the program may read under [`SECRETS`] and nowhere else; not on any disk.
+    pub secrets: Vec<SecretFile>,
     /// The oldest generation of Landlock that will do; nothing is run on a host with an older one.
     /// `None` takes any. Generation 4 covers TCP, 6 signals and abstract sockets.
     pub landlock_floor: Option<u32>,
@@ -68,10 +70,33 @@ impl Spec {
             mounts: Vec::new(),
             network: Network::None,
             handed: Vec::new(),
+            secrets: Vec::new(),
             landlock_floor: None,
             limits: Limits::default(),
             artifacts: Vec::new(),
         }
+    }
+}
+
+/// The folder inside with what [`Spec::secrets`] names.
+pub const SECRETS: &str = "/run/secrets";
+/// Files in it, and their bytes together.
+pub const SECRETS_MAX: usize = 64;
+/// The file system they are on is that of the root, of one MiB.
+pub const SECRET_BYTES_MAX: usize = 512 * 1024;
+
+/// A file only the program sees, in memory. Its `Debug` shows its name.
+#[derive(Clone)]
+pub struct SecretFile {
+    /// Its name in [`SECRETS`]: letters, digits, `-`, `_` and `.`, not beginning with a dot.
+    pub name: String,
+    /// What is in it.
+    pub content: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for SecretFile {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "SecretFile({})", self.name)
     }
 }
 

@@ -35,6 +35,10 @@ fn twenty_thousand_crash_cycles_lose_nothing() {
 /// A world in which nothing goes wrong would pass every check.
 fn eventful(survived: &Soak) {
     let expected = [
+        "approval.consumed",
+        "approval.denied",
+        "approval.granted",
+        "approval.stale",
         "run.cancel_requested",
         "run.finished",
         "run.recovered",
@@ -42,6 +46,7 @@ fn eventful(survived: &Soak) {
         "run.started",
         "run.submitted",
         "shard.recovered",
+        "step.approval_requested",
         "step.cancelled",
         "step.finished",
         "step.outcome_unknown",

@@ -9,8 +9,23 @@ use crate::graph::{Package, Use};
 const EDGES: &[(&str, &[&str])] = &[
     ("cli", &["server", "client", "runner"]),
     ("server", &["client", "runner", "engine"]),
-    ("runner", &["engine", "journal", "sandbox", "egress", "workspace", "plugins", "agent"]),
-    ("engine", &["policy"]),
+    (
+        "runner",
+        &[
+            "engine",
+            "ticket",
+            "schema",
+            "journal",
+            "sandbox",
+            "egress",
+            "workspace",
+            "redaction",
+            "vault",
+            "plugins",
+            "agent",
+        ],
+    ),
+    ("engine", &["policy", "schema"]),
 ];
 
 /// May depend on anything, and no product crate on it.

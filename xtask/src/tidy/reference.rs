@@ -25,8 +25,17 @@ fn parse(span: &str) -> Option<Reference<'_>> {
         let path = span.get(..path.len() + ".rs".len())?;
         return Some(Reference::Test(path, test.trim()));
     }
-    const ROOTS: &[&str] =
-        &["crates/", "docs/", "examples/", "xtask/", ".ci/", ".cargo/", "fuzz/", "tests/"];
+    const ROOTS: &[&str] = &[
+        "crates/",
+        "docs/",
+        "examples/",
+        "xtask/",
+        ".ci/",
+        ".cargo/",
+        "fuzz/",
+        "oracle/",
+        "tests/",
+    ];
     let rooted = ROOTS.iter().any(|root| span.starts_with(root));
     let top = [".md", ".toml"].iter().any(|end| span.ends_with(end)) && !span.contains([' ', '/']);
     (rooted || top).then_some(Reference::Path(span))

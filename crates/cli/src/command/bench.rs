@@ -15,6 +15,9 @@ pub(crate) fn run(global: &Global, what: Bench) -> Result<Exit, Failure> {
         Bench::Sandbox => bench::Bench::Sandbox,
         Bench::Container => bench::Bench::Container,
         Bench::Policy => bench::Bench::Policy,
+        Bench::Ticket => bench::Bench::Ticket,
+        Bench::Redaction => bench::Bench::Redaction,
+        Bench::Gate => bench::Bench::Gate,
     };
     // The project's own disk, not a memory file system, is where a journal would live.
     let scratch = global.project.join("target");

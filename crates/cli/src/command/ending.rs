@@ -73,7 +73,7 @@ fn scope(history: &History, run: RunId) -> Result<audit::Scope, Failure> {
         0..=VERIFIED_RECORDS => audit::Range::Whole,
         last => audit::Range::Tail((last.saturating_sub(begun) + 1).max(VERIFIED_RECORDS)),
     };
-    Ok(audit::Scope { range, checkpoints: Vec::new() })
+    Ok(audit::Scope { range, ..audit::Scope::whole() })
 }
 
 fn print(history: &History, told: &RunHistory) {
@@ -154,6 +154,9 @@ fn tail(history: &History, run: RunId, step: &str) -> Vec<String> {
 /// What a person can do next.
 fn advise(global: &Global, told: &RunHistory) {
     let (command, id) = (session::again(global), told.view.summary.id);
+    if let Some(how) = approve(global, told) {
+        output::talk(how);
+    }
     match settle(global, told) {
         Some(how) => output::talk(how),
         None if told.view.summary.state.is_final() => {
@@ -163,6 +166,19 @@ fn advise(global: &Global, told: &RunHistory) {
             output::talk(format!("it has not ended; `{command} runs resume {id}` goes on with it"))
         }
     }
+}
+
+/// How to answer the open requests of a run; `None` where there are none.
+pub(super) fn approve(global: &Global, told: &RunHistory) -> Option<String> {
+    let command = session::again(global);
+    let open = told.view.steps.iter().filter(|step| step.state == StepState::AwaitingApproval);
+    let lines: Vec<String> = open
+        .filter_map(|step| Some((&step.name, step.review.as_ref()?.request.id)))
+        .map(|(name, id)| {
+            format!("  {command} approval show {id}      what step {name} would do\n  {command} approval approve {id}")
+        })
+        .collect();
+    (!lines.is_empty()).then(|| format!("it waits for an approval:\n{}", lines.join("\n")))
 }
 
 /// How to settle the steps of a run whose outcome is unknown; `None` where there are none.

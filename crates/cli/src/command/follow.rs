@@ -21,10 +21,19 @@ const REDRAW: Duration = Duration::from_millis(100);
 pub(super) enum Followed {
     /// The run ended.
     Ended,
-    /// The run waits for a person.
+    /// The run waits for a person, and was left to wait.
     Waits,
     /// The person interrupted; the run was cancelled.
     Interrupted,
+}
+
+/// How long a run is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// To its end, unless only a person can bring it about.
+    Ends,
+    /// Until all it does is wait for a person.
+    Waits,
 }
 
 /// A run that this process works on.
@@ -50,13 +59,22 @@ impl Following<'_> {
     ///
     /// # Errors
     /// When the journal cannot be written any more, or the system does not deliver signals.
-    pub(super) fn follow(self, mut progress: Progress) -> Result<Followed, Failure> {
+    pub(super) fn follow(self, progress: Progress) -> Result<Followed, Failure> {
+        self.follow_until(Until::Ends, progress)
+    }
+
+    /// As [`Following::follow`], for so long.
+    pub(super) fn follow_until(
+        self,
+        until: Until,
+        mut progress: Progress,
+    ) -> Result<Followed, Failure> {
         let interrupted = interrupt::listen().map_err(|error| {
             Failure::new(Exit::Failure, "signals cannot be handled")
                 .because(error.to_string())
                 .fix("`palisade doctor` checks this machine")
         })?;
-        let followed = self.watch(&interrupted, &mut progress);
+        let followed = self.watch(until, &interrupted, &mut progress);
         progress.finish();
         let ended = self.node.stop();
         match (followed, ended) {
@@ -66,10 +84,15 @@ impl Following<'_> {
     }
 
     /// How it came to an end; `None` when the node ended first.
-    fn watch(&self, interrupted: &Receiver<()>, progress: &mut Progress) -> Option<Followed> {
+    fn watch(
+        &self,
+        mut until: Until,
+        interrupted: &Receiver<()>,
+        progress: &mut Progress,
+    ) -> Option<Followed> {
         let mut ending = Followed::Ended;
         // A run that is taken up may wait for a person already, and then nothing ever happens.
-        let mut unknown = Unknown::Asks;
+        let mut waits = Waits::Asks;
         loop {
             match self.events.recv_timeout(REDRAW) {
                 Ok(event) if event.run != self.run => {}
@@ -78,18 +101,26 @@ impl Following<'_> {
                     if owner::ends_run(&event) {
                         return Some(ending);
                     }
-                    unknown = unknown.after(&event);
-                }
-                Err(RecvTimeoutError::Timeout) if unknown == Unknown::Asks => {
-                    unknown = Unknown::of(self.layout, self.run);
-                    if unknown == Unknown::Alone {
-                        return Some(Followed::Waits);
+                    if let Fact::StepApprovalRequested { request, .. } = &event.fact {
+                        progress.note(&format!("palisade approval approve {}", request.id));
                     }
+                    waits = waits.after(&event);
+                }
+                Err(RecvTimeoutError::Timeout) if waits == Waits::Asks => {
+                    waits = Waits::of(self.layout, self.run);
                 }
                 Err(RecvTimeoutError::Timeout) => progress.tick(),
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
-            if ending == Followed::Ended && interrupted.try_recv().is_ok() {
+            if waits == Waits::Alone || (waits == Waits::Approval && until == Until::Waits) {
+                return Some(Followed::Waits);
+            }
+            if ending == Followed::Ended && until == Until::Ends && interrupted.try_recv().is_ok() {
+                // What only waits is left to wait: there is nothing to stop.
+                if Waits::of(self.layout, self.run) == Waits::Approval {
+                    (until, waits) = (Until::Waits, Waits::Approval);
+                    continue;
+                }
                 ending = Followed::Interrupted;
                 progress.note("cancelling the run; interrupt again to leave at once");
                 // A run that ended meanwhile cannot be cancelled, and need not be.
@@ -99,20 +130,22 @@ impl Following<'_> {
     }
 }
 
-/// Whether a step's outcome is unknown, so that the run may go on only when a person settles it.
+/// Whether a run may go on only when a person says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unknown {
-    /// No step's is.
-    None,
+enum Waits {
+    /// It goes on by itself.
+    No,
     /// The journal must be asked.
     Asks,
-    /// One is, but other steps still move.
+    /// A step's outcome is unknown, but other steps still move.
     Beside,
-    /// One is, and no step runs, is ready or will be tried again.
+    /// A step waits for an approval, and no other moves.
+    Approval,
+    /// A step's outcome is unknown, and no step runs, is ready or will be tried again.
     Alone,
 }
 
-impl Unknown {
+impl Waits {
     /// How it stands in the journal.
     fn of(layout: &Layout, run: RunId) -> Self {
         let Ok(told) = History::open(layout).and_then(|history| history.run(run)) else {
@@ -120,22 +153,20 @@ impl Unknown {
         };
         let any =
             |states: &[StepState]| told.view.steps.iter().any(|step| states.contains(&step.state));
-        match (
-            any(&[StepState::Unknown]),
-            any(&[StepState::Ready, StepState::Running, StepState::Retrying]),
-        ) {
-            (false, _) => Self::None,
-            (true, true) => Self::Beside,
-            (true, false) => Self::Alone,
+        let moves = any(&[StepState::Ready, StepState::Running, StepState::Retrying]);
+        match (any(&[StepState::Unknown]), any(&[StepState::AwaitingApproval]), moves) {
+            (_, true, false) => Self::Approval,
+            (false, ..) => Self::No,
+            (true, false, false) => Self::Alone,
+            (true, _, true) => Self::Beside,
         }
     }
 
     fn after(self, event: &Event) -> Self {
         match (self, &event.fact) {
-            (_, Fact::StepOutcomeUnknown { .. }) | (Self::Asks | Self::Beside | Self::Alone, _) => {
-                Self::Asks
-            }
-            (Self::None, _) => Self::None,
+            (_, Fact::StepOutcomeUnknown { .. } | Fact::StepApprovalRequested { .. }) => Self::Asks,
+            (Self::No, _) => Self::No,
+            (Self::Asks | Self::Beside | Self::Approval | Self::Alone, _) => Self::Asks,
         }
     }
 }

@@ -23,9 +23,14 @@ rules:
   - name: ordinary-programs
     match:
       tool: exec.run
-      args: { program: [git, ls, cat, wc, sort, echo, python3] }
+      args: { program: [git, ls, cat, wc, sort, echo, python3], secrets: \"\" }
     action: allow
-    reason: ordinary programs, in the sandbox and without network
+    reason: ordinary programs, in the sandbox, without network and secrets
+
+  - name: secrets-by-a-person
+    match: { tool: [\"secret.set\", \"secret.rm\", \"secret.rotate\"], role: operator }
+    action: allow
+    reason: whoever runs palisade keeps the vault; a step gets a secret by name, and no rule here names one
 
   - name: merge-by-a-person
     match: { tool: [\"workspace.merge\", \"workspace.undo\"], role: operator }

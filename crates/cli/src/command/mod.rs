@@ -1,6 +1,7 @@
 //! One file per command. Each turns its arguments into requests to `runner` and prints what came of them.
 //! What several commands share lies beside them (`follow`, `inputs`) or in `session`.
 
+mod approval;
 mod artifact;
 mod audit;
 mod bench;
@@ -19,6 +20,10 @@ mod policy;
 mod run;
 mod runs;
 mod sandbox;
+mod secret;
+mod serve;
+mod ticket;
+mod tool;
 mod workflow;
 mod workspace;
 
@@ -32,6 +37,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Run(wanted) => run::run(global, &wanted),
         Command::Runs(runs) => runs::run(global, runs),
+        Command::Approval(approval) => approval::run(global, &approval),
         Command::Workflow(workflow) => workflow::run(global, &workflow),
         Command::Policy(policy) => policy::run(global, &policy),
         Command::Audit(audit) => audit::run(global, audit),
@@ -39,8 +45,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Artifact(artifact) => artifact::run(global, &artifact),
         Command::Sandbox(sandbox) => sandbox::run(global, &sandbox),
         Command::Workspace(workspace) => workspace::run(global, workspace),
+        Command::Ticket(ticket) => ticket::run(global, ticket),
+        Command::Secret(secret) => secret::run(global, &secret),
         Command::Driver(driver) => driver::run(global, &driver),
         Command::EgressProxy => egress::run(),
+        Command::Tool(tool) => tool::run(global, &tool),
+        Command::Serve => serve::run(global),
         Command::Doctor => doctor::run(global),
         Command::Config(Config::Show { origin }) => config::show(global, origin),
         Command::Init { folder } => init::run(global, folder.as_deref()),

@@ -1,9 +1,13 @@
-//! `palisade policy`: check a file, run its tests, explain one decision.
+//! `palisade policy`: check a file, run its tests, explain one decision, hold two files against each other.
 //! None of these puts a policy in force: that is the file itself, read by the next run.
+
+mod compare;
+mod test;
 
 use std::path::{Path, PathBuf};
 
 use runner::gate::{self, Principal};
+use runner::history::History;
 use runner::policy::{self, Explanation, InForce, Truth, Verdict};
 use serde_json::{Map, Value};
 
@@ -16,8 +20,16 @@ use crate::session;
 pub(crate) fn run(global: &Global, command: &Policy) -> Result<Exit, Failure> {
     match command {
         Policy::Check { file } => check(global, file.as_deref()),
-        Policy::Test { file } => test(global, file.as_deref()),
+        Policy::Test { file, coverage, mutate } => {
+            let path = wanted(global, file.as_deref())?;
+            let also = test::Also { coverage: *coverage, mutation: *mutate };
+            test::run(global, &path, &load(&path)?, also)
+        }
         Policy::Explain(explain) => self::explain(global, explain),
+        Policy::Diff { before, after } => compare::diff(global, before, after),
+        Policy::Replay { file, since, limit } => {
+            compare::replay(global, file, since.as_deref(), *limit)
+        }
     }
 }
 
@@ -64,34 +76,11 @@ fn check(global: &Global, file: Option<&Path>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn test(global: &Global, file: Option<&Path>) -> Result<Exit, Failure> {
-    let path = wanted(global, file)?;
-    let results = policy::test(&load(&path)?.policy);
-    let failed = results.iter().filter(|result| !result.passed()).count();
-    if global.json {
-        output::json(&results);
-    } else {
-        for result in &results {
-            let mark =
-                if result.passed() { paint("pass", Tone::Good) } else { paint("FAIL", Tone::Bad) };
-            output::line(format!("{mark}  {}", result.name));
-            if let Some(failure) = &result.failure {
-                output::line(format!("      {}:{}: {failure}", path.display(), result.span.line));
-            }
-        }
-        output::line(format!("{} passed, {failed} failed", results.len() - failed));
-    }
-    if failed == 0 {
-        return Ok(Exit::Ok);
-    }
-    Ok(Exit::Failure)
-}
-
 fn explain(global: &Global, command: &Explain) -> Result<Exit, Failure> {
     let configuration = session::configuration(global)?;
     let layout = session::layout(global, &configuration)?;
     let in_force = session::policy(session::policy_file(&layout, &configuration).as_deref())?;
-    let mut principal = Principal::of_this_process();
+    let mut principal = session::principals(&configuration).of_this_process();
     if let Some(id) = &command.principal {
         principal = Principal { id: id.clone(), roles: Vec::new(), ..principal };
     }
@@ -100,6 +89,13 @@ fn explain(global: &Global, command: &Explain) -> Result<Exit, Failure> {
     }
     let arguments = arguments(&command.arguments)?;
     let explanation = gate::explain(&in_force.policy, &principal, &command.tool, &arguments);
+    let explanation = match History::open(&layout) {
+        Ok(history) => history
+            .weigh(explanation, &principal.id, runner::now())
+            .map_err(|error| session::history_failure(&error))?,
+        // Nothing has happened yet, so nothing is used.
+        Err(_) => explanation,
+    };
     if global.json {
         output::json(&explanation);
     } else {
@@ -133,17 +129,50 @@ fn truth(outcome: Truth) -> &'static str {
     }
 }
 
+/// What the call is held to, and what each layer makes of it.
+fn asked(explanation: &Explanation) {
+    let decision = &explanation.decision;
+    if !decision.constraints.is_empty() {
+        output::line(format!("  constraints: {}", decision.constraints));
+    }
+    for limit in &explanation.limits {
+        let amount = limit.amount.map_or_else(|| "an unknown amount".to_owned(), |a| a.to_string());
+        let used = limit.used.map_or_else(String::new, |used| format!(", {used} used"));
+        let over = if limit.fits == Some(false) { ", which is over it" } else { "" };
+        output::line(format!(
+            "  limit {} of `{}`: {}; this call takes {amount}{used}{over}",
+            limit.limit, limit.rule, limit.wanted
+        ));
+    }
+    if let Some(approve) = &decision.approve {
+        output::line(format!("  approval: {approve}"));
+    }
+    for layer in &explanation.layers {
+        let verdict = layer.verdict.map_or("nothing", verdict);
+        output::line(format!("  {}: {verdict} ({})", layer.layer, layer.note));
+    }
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allow => "allow",
+        Verdict::Deny => "deny",
+        Verdict::RequireReview => "require_review",
+    }
+}
+
 fn print(explanation: &Explanation) {
     let decision = &explanation.decision;
-    let (word, tone) = match decision.verdict {
-        Verdict::Allow => ("allow", Tone::Good),
-        Verdict::Deny => ("deny", Tone::Bad),
-        Verdict::RequireReview => ("require_review", Tone::Busy),
+    let tone = match decision.verdict {
+        Verdict::Allow => Tone::Good,
+        Verdict::Deny => Tone::Bad,
+        Verdict::RequireReview => Tone::Busy,
     };
-    output::line(format!("{}: {decision}", paint(word, tone)));
+    output::line(format!("{}: {decision}", paint(verdict(decision.verdict), tone)));
     for reach in &explanation.hosts {
         output::line(format!("  host {}: {}", output::printable(&reach.host), reach.decision));
     }
+    asked(explanation);
     let mut table = Table::new(&["rule", "condition", "wanted", "found", "outcome"]);
     let mut rows = 0;
     for candidate in &explanation.candidates {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use runner::{Adopt, Outline, Refusing, Submission, Unanswered};
 use serde_json::json;
 
-use super::follow::{self, Followed, Following};
-use super::{ending, inputs, workflow};
+use super::follow::{self, Followed, Following, Until};
+use super::{ending, inputs, ticket, workflow};
 use crate::arguments::{Global, Run};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,11 +26,17 @@ pub(crate) fn run(global: &Global, command: &Run) -> Result<Exit, Failure> {
     }
     let workflow = Arc::new(loaded.workflow);
     let outline = Outline::of(&workflow);
+    let agent = match &command.agent {
+        Some(id) => Some(session::agent(global, id)?),
+        None => None,
+    };
+    let ticket = ticket::presented(&command.ticket)?;
     let (node, layout) = session::start(global, Adopt::Nothing)?;
     let (watcher, events) = follow::events();
     let key = command.idempotency_key.clone();
-    let submission = Submission { workflow, name: source.name, inputs: given, key };
-    let accepted = node.submit(submission, Some(watcher)).map_err(|error| unanswered(&error))?;
+    let submission = Submission { workflow, name: source.name, inputs: given, key, agent };
+    let accepted =
+        node.submit_with(submission, Some(watcher), ticket).map_err(|error| unanswered(&error))?;
     let run = accepted.run;
     if global.json {
         let existing = accepted.existing;
@@ -48,7 +54,9 @@ pub(crate) fn run(global: &Global, command: &Run) -> Result<Exit, Failure> {
         ));
     }
     let progress = Progress::of(&outline, global.json);
-    let followed = Following { node, layout: &layout, run, events }.follow(progress)?;
+    let until = if command.detach { Until::Waits } else { Until::Ends };
+    let following = Following { node, layout: &layout, run, events };
+    let followed = following.follow_until(until, progress)?;
     ending::tell(global, &layout, run, followed)
 }
 
@@ -56,6 +64,8 @@ pub(crate) fn run(global: &Global, command: &Run) -> Result<Exit, Failure> {
 pub(super) fn unanswered(error: &Unanswered) -> Failure {
     match error {
         Unanswered::Refused(refusing) => refused(refusing),
+        Unanswered::Full => Failure::of(Exit::Failure, error)
+            .fix("make room on the disk, or `palisade journal archive`, and repeat it"),
         Unanswered::Journal(_) | Unanswered::Ending => Failure::of(Exit::Failure, error)
             .fix("make room for the journal and repeat the command; `palisade runs list` says what was begun"),
     }

@@ -107,7 +107,8 @@ fn exec(global: &Global, wanted: &Exec) -> Result<Exit, Failure> {
     let (node, layout) = session::start(global, Adopt::Nothing)?;
     let (watcher, events) = follow::events();
     let workflow = Arc::new(loaded.workflow);
-    let submission = Submission { workflow, name: source.name, inputs: Value::Null, key: None };
+    let (inputs, key, agent) = (Value::Null, None, None);
+    let submission = Submission { workflow, name: source.name, inputs, key, agent };
     let run = node.submit(submission, Some(watcher)).map_err(|error| unanswered(&error))?.run;
     let followed = Following { node, layout: &layout, run, events }.follow(Progress::Quiet)?;
     let (history, told) = follow::told(&layout, run)?;

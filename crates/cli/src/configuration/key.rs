@@ -3,6 +3,8 @@
 
 use std::path::{Component, Path};
 
+use runner::gate::Principals;
+
 /// What values a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Domain {
@@ -12,6 +14,8 @@ pub(crate) enum Domain {
     Switch,
     /// A path; relative ones start at the project folder.
     Path,
+    /// Registrations of principals: a map in a file, its JSON as a text.
+    Principals,
 }
 
 /// One setting.
@@ -39,11 +43,39 @@ pub(crate) const KEYS: &[Key] = &[
         about: "how many steps run at the same time",
     },
     Key {
+        name: "policy.extension",
+        default: None,
+        domain: Domain::Path,
+        security: true,
+        about: "a program that is asked about every call after the rules, and can object; without it only rules decide",
+    },
+    Key {
         name: "policy.file",
         default: None,
         domain: Domain::Path,
         security: true,
         about: "the policy of every project; without it a project's `.palisade/policy.yaml` is used",
+    },
+    Key {
+        name: "principals",
+        default: None,
+        domain: Domain::Principals,
+        security: true,
+        about: "ids, roles and tags of users and agents, by uid, account name or `agent:NAME`",
+    },
+    Key {
+        name: "redaction.patterns",
+        default: Some("true"),
+        domain: Domain::Switch,
+        security: true,
+        about: "whether what steps print is recorded without what looks like a credential",
+    },
+    Key {
+        name: "redaction.rules",
+        default: None,
+        domain: Domain::Path,
+        security: true,
+        about: "a TOML file of further rules for credentials, or a folder of them",
     },
     Key {
         name: "sandbox.allow_unsafe",
@@ -88,6 +120,9 @@ impl Key {
             Domain::Switch => Err(format!("`{value}` is neither true nor false")),
             Domain::Path if value.is_empty() => Err("an empty path".to_owned()),
             Domain::Path => Ok(()),
+            Domain::Principals => {
+                Principals::read(value).map(drop).map_err(|error| error.to_string())
+            }
         }
     }
 
@@ -101,7 +136,7 @@ impl Key {
             Domain::Path if !Path::new(value).components().all(inside) => Err(format!(
                 "`{value}` is not inside the project; a project's file may not name another place"
             )),
-            Domain::Path | Domain::Whole(..) | Domain::Switch => Ok(()),
+            Domain::Path | Domain::Whole(..) | Domain::Switch | Domain::Principals => Ok(()),
         }
     }
 }

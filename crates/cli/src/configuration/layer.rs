@@ -5,7 +5,7 @@ use std::path::Path;
 
 use runner::document::{self, Diagnostic, Node, Source, Yaml};
 
-use super::key::{KEYS, Key};
+use super::key::{Domain, KEYS, Key};
 
 /// One value a file sets.
 #[derive(Debug)]
@@ -80,8 +80,11 @@ fn collect<'a>(node: &'a Node, prefix: &str, found: &mut Vec<Found>) -> Result<(
         let name =
             if prefix.is_empty() { key.name.clone() } else { format!("{prefix}.{}", key.name) };
         if let Some(known) = KEYS.iter().find(|known| known.name == name) {
-            let text =
-                scalar(value).ok_or_else(|| (format!("`{name}` must be a single value"), value))?;
+            let text = match known.domain {
+                Domain::Principals => Some(value.to_json().to_string()),
+                Domain::Whole(..) | Domain::Switch | Domain::Path => scalar(value),
+            };
+            let text = text.ok_or_else(|| (format!("`{name}` must be a single value"), value))?;
             found.push(Found { key: known, value: text, line: value.span.line });
         } else if KEYS.iter().any(|known| known.name.starts_with(&format!("{name}."))) {
             collect(value, &name, found)?;

@@ -11,6 +11,7 @@ pub(crate) fn guard(by: &StoppedBy) -> String {
         Guard::Policy => "policy rule",
         Guard::Isolation => "isolation layer",
         Guard::Limit => "limit",
+        Guard::Approval => "approval",
     };
     let (name, detail) = (printable(&by.name), printable(&by.detail));
     if detail.is_empty() {

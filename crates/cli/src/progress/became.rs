@@ -87,7 +87,21 @@ pub(super) fn of(fact: &Fact) -> Option<(&str, Became)> {
         Fact::StepResolved { step, by, .. } => {
             (step, became(Standing::Left, "settled", format!(" by {}", printable(by))))
         }
-        Fact::StepStaleResult { .. }
+        Fact::StepApprovalRequested { step, request } => {
+            (step, became(Standing::Waits, "needs approval", format!(" {}", request.id)))
+        }
+        Fact::ApprovalGranted { step, by, complete, .. } => {
+            let rest = if *complete { "" } else { "; it needs more" };
+            (step, became(Standing::Waits, "approved", format!(" by {}{rest}", printable(by))))
+        }
+        Fact::ApprovalStale { step, why, .. } => {
+            (step, became(Standing::Waits, "asks again", format!(": {}", printable(why))))
+        }
+        // `step.denied` and `step.started` say these.
+        Fact::ApprovalDenied { .. }
+        | Fact::ApprovalExpired { .. }
+        | Fact::ApprovalConsumed { .. }
+        | Fact::StepStaleResult { .. }
         | Fact::ShardRecovered { .. }
         | Fact::RunSubmitted(_)
         | Fact::RunStarted

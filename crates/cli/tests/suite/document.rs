@@ -102,7 +102,7 @@ fn a_file_of_100_mb_is_refused_without_being_read_whole() {
     let ran = project.palisade(&["run", "good.yaml", "-f", "big.yaml"]).exits(2);
     ran.says("`big.yaml` is too long", why, "");
     let ran = project.palisade(&["run", "good.yaml", "--policy", "big.yaml"]).exits(2);
-    ran.says("longer than 1048576 bytes", "", "fewer rules");
+    ran.says("longer than 8388608 bytes", "", "fewer rules");
     assert!(!project.database().exists());
 }
 

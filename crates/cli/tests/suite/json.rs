@@ -37,19 +37,31 @@ fn every_command_prints_one_value_with_keys_that_stay() {
     let summary =
         "counts digest failure finished id key principal source started state submitted workflow";
     check("runs list", 0, &format!("[{summary}]"));
-    check("runs show", 0, "changes egress merges receipts run unsafe");
-    check("runs show --receipt", 0, "changes egress merges receipts run unsafe");
+    check("runs show", 0, "approvals changes egress merges receipts run unsafe");
+    check("runs show --receipt", 0, "approvals changes egress merges receipts run unsafe");
+    check("approval list", 0, "[]");
     check("workspace diff", 0, "run steps");
+    check("secret list", 0, "[]");
     check("driver list", 0, "[about name]");
     check("sandbox sweep", 0, "containers groups left processes");
     check("runs explain", 0, "failure run state steps");
     check("workflow validate good.yaml", 0, "outline valid warnings");
     check("policy check", 0, "file rules valid warnings");
     check("policy test", 0, "[expected failure name rules span verdict]");
-    check("policy explain exec.run -a program=git", 0, "candidates decision nearest");
-    check("policy explain exec.run -a program=curl", 6, "candidates decision nearest");
+    check("policy test --coverage", 0, "coverage mutation tests");
+    check("policy explain exec.run -a program=git", 0, "candidates decision layers nearest");
+    check("policy explain exec.run -a program=curl", 6, "candidates decision layers nearest");
     check("audit verify", 0, "checkpoints first last leaf records verified");
+    check("audit checkpoint", 0, "checkpoint key origin root size");
+    check("audit checkpoint --key", 0, "key");
+    check("audit prove 1 -o ../outside/one.tlog-proof", 0, "key log logs proof sequence");
+    check("audit checkpoint -o ../outside/kept", 0, "checkpoint key origin root size");
+    check("audit prove --since ../outside/kept", 0, "key proof since");
+    check("audit tiles ../outside/tiles", 0, "[folder origin root size]");
+    check("audit anchor --file ../outside/anchor", 0, "before commit origin receipt root size");
     check("journal rebuild", 0, "records views");
+    check("journal rebuild --check", 0, "identical");
+    check("journal archive --keep 1000d", 0, "database_bytes records segments");
     check("journal backup ../outside/copy.db", 0, "artifacts bytes database records");
     check("artifact list", 0, "[artifact step]");
     check("artifact get note.txt", 0, "digest hex output size text");
@@ -59,12 +71,25 @@ fn every_command_prints_one_value_with_keys_that_stay() {
     check(
         "config show",
         0,
-        "engine.slots policy.file sandbox.allow_unsafe sandbox.landlock_floor state.folder",
+        "engine.slots policy.extension policy.file principals redaction.patterns redaction.rules sandbox.allow_unsafe sandbox.landlock_floor state.folder",
     );
     check(
         "config show --origin",
         0,
-        "engine.slots policy.file sandbox.allow_unsafe sandbox.landlock_floor state.folder",
+        "engine.slots policy.extension policy.file principals redaction.patterns redaction.rules sandbox.allow_unsafe sandbox.landlock_floor state.folder",
+    );
+    check("tool list", 0, "[arguments effect name result tags]");
+    check("tool show fs.read", 0, "arguments effect name result tags");
+    check("tool call fs.read -a path=good.yaml", 0, "line outputs run state stderr stdout tool");
+    check(
+        "tool call exec.run -a argv=[\"true\"]",
+        0,
+        "exit line outputs run state stderr stdout tool",
+    );
+    check(
+        "tool call exec.run -a argv=[\"curl\"]",
+        6,
+        "line outputs run state stderr stdout stopped_by tool",
     );
     check("init ../outside/new", 0, "folder written");
     check("completion zsh", 0, "script shell");
@@ -158,8 +183,22 @@ fn errors_are_values_too() {
 }
 
 /// The figures a bench promises by name.
-const METRICS: [(&str, &[&str]); 3] = [
-    ("policy", &["policy_decision_p50_us", "gate_read_p50_us"]),
+const METRICS: [(&str, &[&str]); 4] = [
+    ("ticket", &["ticket_check_p50_us", "ticket_check_text_p50_us", "ticket_check_ed25519_p50_us"]),
+    (
+        "policy",
+        &[
+            "policy_decision_p50_us",
+            "policy_decision_p99_us",
+            "policy_decision_10000_rules_p50_us",
+            "policy_decision_10000_rules_p99_us",
+            "policy_decision_one_tool_p50_us",
+            "policy_decision_one_tool_p99_us",
+            "policy_load_1000_rules_ms",
+            "policy_load_10000_rules_ms",
+            "gate_read_p50_us",
+        ],
+    ),
     (
         "sandbox",
         &[
@@ -199,4 +238,28 @@ fn a_bench_states_its_conditions_and_figures() {
             .collect();
         assert!(wanted.iter().all(|name| names.contains(name)), "{names:?}");
     }
+}
+
+#[test]
+fn tickets_are_told_with_keys_that_stay() {
+    let project = Project::new();
+    let policy = "version: 1\nname: test\nrules:\n  - { name: tickets, match: { tool: [\"ticket.*\"] }, action: allow }\n";
+    project.file(".palisade/policy.yaml", policy);
+    let claims = "arguments epoch expires_us hosts id key narrowed nonce not_before_us paths peer policy principal profile project scopes tenant tools uses workflow";
+    let with_text = claims.replace(" tools", " ticket tools");
+    let minted = project.palisade(&["ticket", "mint", "--tool", "fs.read", "--json"]).exits(0);
+    assert_eq!(keys(&minted.json()), with_text);
+    let text = minted.json()["ticket"].as_str().unwrap().to_owned();
+    let check = |arguments: &str, code: i32, expect: &str| {
+        let words: Vec<&str> = arguments.split(' ').chain(["--json"]).collect();
+        let mut command = project.command(&words);
+        let ran = crate::support::run(command.env("PALISADE_TICKET", &text)).exits(code);
+        assert_eq!(keys(&ran.json()), expect, "{arguments}");
+    };
+    check("ticket attenuate --life 1s", 0, &with_text);
+    check("ticket inspect", 0, claims);
+    check("ticket verify", 0, "ticket valid");
+    check("ticket rotate", 0, "accepted signing");
+    check("ticket revoke --all", 0, "revoked");
+    check("ticket verify", 6, "error");
 }

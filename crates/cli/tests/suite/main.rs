@@ -8,11 +8,13 @@
     reason = "a failed test should stop loudly"
 )]
 
+mod approval;
 mod audit;
 mod change;
 mod crash;
 mod document;
 mod example;
+mod extension;
 #[path = "../../../testkit/src/install.rs"]
 #[allow(
     unreachable_pub,
@@ -23,8 +25,15 @@ mod install;
 mod json;
 mod network;
 mod output;
+mod policy_change;
+mod retention;
+mod secret;
 mod shipped;
 mod storage;
 mod support;
+mod thorough;
+mod ticket;
+mod tool;
+mod transparency;
 mod unheld;
 mod usage;

@@ -276,7 +276,7 @@ impl Drop for Small {
 #[test]
 fn a_full_disk_stops_a_run_and_loses_nothing() {
     let (project, _) = lived_in();
-    let Some(small) = Small::mount(project.outside().join("small"), 4096) else {
+    let Some(small) = Small::mount(project.outside().join("small"), 12_288) else {
         return not_tried(
             "a full disk",
             "this user may not mount a small file system; run the tests as root",
@@ -302,7 +302,7 @@ fn a_full_disk_stops_a_run_and_loses_nothing() {
     with(&["run", "good.yaml"]).exits(0);
 
     // Full in the middle: what the step prints does not fit.
-    let steps = "  - { name: quiet, run: [echo, before] }\n  - { name: loud, needs: [quiet], shell: \"head -c 6000000 /dev/zero | tr '\\\\0' x\" }\n";
+    let steps = "  - { name: quiet, run: [echo, before] }\n  - { name: loud, needs: [quiet], shell: \"head -c 14000000 /dev/zero | tr '\\\\0' x\" }\n";
     project.file("loud.yaml", workflow(steps));
     let ran = with(&["run", "loud.yaml"]);
     ran.exits(1).says(

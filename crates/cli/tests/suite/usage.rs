@@ -262,3 +262,33 @@ fn a_decision_is_explained_with_its_rule() {
     project.file(".palisade/policy.yaml", POLICY.replace("decision: allow", "decision: deny"));
     assert!(project.palisade(&["policy", "test"]).exits(1).stdout.contains("0 passed, 1 failed"));
 }
+
+/// Limits, constraints, approvals and layers, for people and for programs.
+#[test]
+fn an_explanation_says_what_a_call_is_held_to() {
+    let project = Project::new();
+    project.file(
+        ".palisade/policy.yaml",
+        "version: 1\nrules:\n\
+         - { name: read, match: { tool: fs.read }, action: allow, limits: [{ count: 5, per: run }], \
+             constraints: { redact: output } }\n\
+         - { name: ask, match: { tool: fs.read, path_glob: \"docs/**\" }, action: require_review, \
+             approve: { from: \"role:sre\", count: 2, expires: 15m } }\n",
+    );
+    let words = ["policy", "explain", "fs.read", "-a", "path=docs/a"];
+    let told = project.palisade(&words).exits(6).stdout;
+    for line in [
+        "require_review: review required by `ask`",
+        "  constraints: output redacted",
+        "  limit 1 of `read`: at most 5 calls per run; this call takes 1",
+        "  approval: 2 approvals from role:sre within 900s",
+        "  rules: require_review (asked where no ticket decides)",
+        "  extension: nothing (would be asked, if there is one)",
+    ] {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+    let json = project.palisade(&[&words[..], &["--json"]].concat()).exits(6).json();
+    assert_eq!(json["limits"][0]["wanted"], "at most 5 calls per run");
+    assert_eq!(json["decision"]["approve"]["count"], 2);
+    assert_eq!(json["layers"][2]["verdict"], "require_review");
+}

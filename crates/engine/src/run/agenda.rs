@@ -28,6 +28,8 @@ pub(super) struct Agenda {
     pub(super) retries: BTreeSet<(Micros, Turn)>,
     /// Steps that run, by the end of their lease. Its size is the number of slots in use.
     pub(super) leases: BTreeSet<(Micros, Turn)>,
+    /// Steps with an open request for an approval, by when it expires.
+    pub(super) reviews: BTreeSet<(Micros, Turn)>,
     /// Runs whose steps have succeeded and whose outputs are not evaluated.
     pub(super) concluding: BTreeSet<(u64, RunId)>,
 }
@@ -38,6 +40,10 @@ impl Agenda {
             Phase::Ready => self.ready.insert(turn),
             Phase::Running(lease) => self.leases.insert((lease.until, turn)),
             Phase::Waiting(Wait::Retry { due }) => self.retries.insert((*due, turn)),
+            Phase::Waiting(Wait::Approval { until }) => self.reviews.insert((*until, turn)),
+            Phase::Waiting(Wait::Approved { until }) => {
+                self.reviews.insert((*until, turn)) | self.ready.insert(turn)
+            }
             Phase::Waiting(Wait::Unknown) | Phase::Pending | Phase::Ended(_) => false,
         };
     }
@@ -47,6 +53,10 @@ impl Agenda {
             Phase::Ready => self.ready.remove(&turn),
             Phase::Running(lease) => self.leases.remove(&(lease.until, turn)),
             Phase::Waiting(Wait::Retry { due }) => self.retries.remove(&(*due, turn)),
+            Phase::Waiting(Wait::Approval { until }) => self.reviews.remove(&(*until, turn)),
+            Phase::Waiting(Wait::Approved { until }) => {
+                self.reviews.remove(&(*until, turn)) | self.ready.remove(&turn)
+            }
             Phase::Waiting(Wait::Unknown) | Phase::Pending | Phase::Ended(_) => false,
         };
     }

@@ -55,6 +55,7 @@ impl State {
                 let mut fold = Fold { run, agenda: &mut self.agenda, at: event.at };
                 fold.run_fact(fact)?;
                 fold.step_fact(fact)?;
+                fold.approval_fact(fact)?;
             }
         }
         if let Fact::StepStarted { fence, .. } = &event.fact {
@@ -90,6 +91,7 @@ fn fresh(event: &Event, plan: &Arc<Plan>, submission: &Arc<Submission>, order: u
         losses: 0,
         missing,
         trail: None,
+        review: None,
     };
     let steps = plan.steps().map(|(_, node)| {
         let barrier = u32::from(node.stage == Stage::Finally && plan.main() > 0);
@@ -111,10 +113,10 @@ fn fresh(event: &Event, plan: &Arc<Plan>, submission: &Arc<Submission>, order: u
 }
 
 /// One run while an event is folded into it.
-struct Fold<'a> {
+pub(super) struct Fold<'a> {
     run: &'a mut Run,
     agenda: &'a mut Agenda,
-    at: Micros,
+    pub(super) at: Micros,
 }
 
 impl Fold<'_> {
@@ -175,16 +177,16 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn find(&self, name: &Arc<str>) -> Result<StepIndex, ApplyError> {
+    pub(super) fn find(&self, name: &Arc<str>) -> Result<StepIndex, ApplyError> {
         let unknown = || ApplyError::UnknownStep { run: self.run.id, step: Arc::clone(name) };
         self.run.plan.find(name).ok_or_else(unknown)
     }
 
-    fn shift(&mut self, step: StepIndex, to: Phase) {
+    pub(super) fn shift(&mut self, step: StepIndex, to: Phase) {
         self.run.shift(self.agenda, step, to);
     }
 
-    fn slot(&mut self, step: StepIndex) -> Option<&mut Step> {
+    pub(super) fn slot(&mut self, step: StepIndex) -> Option<&mut Step> {
         self.run.steps.get_mut(step.get())
     }
 
@@ -200,6 +202,7 @@ impl Fold<'_> {
         if let Some(slot) = self.slot(step) {
             slot.attempt = *attempt;
             slot.trail = Some(Box::new(trail));
+            slot.review = None;
         }
         let until = deadline.after(LEASE_GRACE_US);
         let lease = Lease { fence: *fence, started: at, deadline, until };
@@ -224,6 +227,7 @@ impl Fold<'_> {
     fn end(&mut self, step: StepIndex, outcome: Outcome, note: Option<Note>) {
         let at = self.at;
         if let Some(slot) = self.slot(step) {
+            slot.review = None;
             let trail = slot.trail_mut();
             (trail.finished, trail.result, trail.note) = (Some(at), None, note);
         }
@@ -276,6 +280,7 @@ impl Fold<'_> {
         for &step in &steps {
             if let Some(slot) = self.slot(step) {
                 (slot.failures, slot.losses, slot.trail) = (0, 0, None);
+                slot.review = None;
             }
             self.shift(step, Phase::Pending);
         }

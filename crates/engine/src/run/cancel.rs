@@ -7,10 +7,11 @@
 
 use super::command::Rejection;
 use super::completion::Outcome;
-use super::decide::Log;
+use super::decide::{Log, Site};
 use super::event::Fact;
 use super::plan::Stage;
 use super::progress::{Cancellation, Phase, Run};
+use super::review;
 use super::settle::Settling;
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ pub(super) fn cancel(
     for (place, node, step) in run.steps() {
         let idle = !matches!(step.phase, Phase::Running(_) | Phase::Ended(_));
         if idle && (node.stage == Stage::Main || untouched) {
+            review::void(Site { run, place, node, step }, "the run was cancelled", log);
             log.push(Fact::StepCancelled { step: Arc::clone(&node.name) });
             settling.end(place, Outcome::Cancelled, None);
         }

@@ -4,11 +4,12 @@
 //! results of executors, values of expressions. A rejection changes nothing and needs no undoing.
 //! What a command leads to is in `decide`.
 
+use super::approval::{ApprovalRequest, Reviewer, Unfit};
 use super::completion::{Completion, Grant, StoppedBy};
 use super::digest::Digest;
 use super::event::{Submission, Verdict};
 use super::fence::Fence;
-use super::id::RunId;
+use super::id::{ApprovalId, RunId};
 
 use super::schedule::Hold;
 use super::time::Micros;
@@ -52,6 +53,51 @@ pub enum Command {
         step: StepIndex,
         /// Why.
         refusal: Refusal,
+    },
+    /// The step may begin once others approve. Legal when nothing but a slot holds the step.
+    Suspend {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepIndex,
+        /// What is asked.
+        request: Arc<ApprovalRequest>,
+    },
+    /// A principal answers a request. Legal while it is open, for whoever may answer it.
+    Answer {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepIndex,
+        /// The request.
+        approval: ApprovalId,
+        /// Yes or no.
+        ruling: Ruling,
+        /// Who answers.
+        by: Reviewer,
+        /// Why.
+        reason: Box<str>,
+    },
+    /// What would run now is not what was asked about. Legal while the request is open; the step is
+    /// then decided anew.
+    Outdate {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepIndex,
+        /// The request.
+        approval: ApprovalId,
+        /// What changed.
+        why: Box<str>,
+    },
+    /// The time of a request ran out. Legal from its expiry on, while it is open.
+    Lapse {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepIndex,
+        /// The request.
+        approval: ApprovalId,
     },
     /// An executor's report. A fence without a lease is recorded and changes nothing.
     Finish {
@@ -139,6 +185,18 @@ pub enum Refusal {
     },
 }
 
+/// An answer to a request for an approval.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Ruling {
+    /// The call may run, as far as this approver is concerned.
+    Approve,
+    /// It must not.
+    Deny,
+}
+
 /// How much a retry sets back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -193,6 +251,12 @@ pub enum Rejection {
     /// The run is being cancelled already.
     #[error("run `{0}` is being cancelled")]
     AlreadyCancelling(RunId),
+    /// No such request is open.
+    #[error("no open request `{0}`: it was answered, expired or outdated, or never made")]
+    NoRequest(ApprovalId),
+    /// This principal may not answer the request.
+    #[error(transparent)]
+    Unfit(Unfit),
     /// The command does not fit the state the step or run is in.
     #[error("not possible while {0}")]
     WrongState(&'static str),

@@ -6,6 +6,8 @@
 //! of 2^53 and more become strings in JSON, see [`exact`].
 
 use super::digest::Digest;
+use super::id::ApprovalId;
+use policy::quota::Reservation;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -22,6 +24,12 @@ pub struct Grant {
     pub decision: Value,
     /// `run:step:hash(inputs)`; an effect happens once per key.
     pub key: Box<str>,
+    /// The approval that its start uses up, where the policy asked for a review.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// What the attempt takes of limits, where rules have any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<Reservation>,
 }
 
 /// How an attempt or a step ended.
@@ -134,6 +142,8 @@ pub enum Guard {
     Isolation,
     /// A limit of the sandbox or the engine.
     Limit,
+    /// A review that the policy asked for and that was denied or not given in time.
+    Approval,
 }
 
 /// What stopped a step, with its evidence.

@@ -5,7 +5,7 @@
 //! and concluding; reports and lost leases are in `report`, stopping in `cancel`, repeating in
 //! `retry`, and what follows from an ended step in `settle`.
 
-use super::command::{Command, Refusal, Rejection};
+use super::command::{Command, Refusal, Rejection, Ruling};
 use super::completion::{Grant, Outcome};
 use super::event::{Event, Fact, RunEnd, SkipReason, Submission};
 use super::id::RunId;
@@ -15,7 +15,7 @@ use super::schedule::hold;
 use super::settle::Settling;
 use super::state::{State, key_of};
 use super::time::Micros;
-use super::{cancel, report, retry};
+use super::{cancel, report, retry, review};
 use crate::workflow::StepIndex;
 use serde_json::Value;
 use std::sync::Arc;
@@ -32,6 +32,23 @@ pub fn decide(state: &State, command: &Command, now: Micros) -> Result<Vec<Event
         Command::Skip { run, step } => skip(state.site(run, *step)?, &mut log)?,
         Command::Refuse { run, step, refusal } => {
             refuse(state.site(run, *step)?, refusal, &mut log)?;
+        }
+        Command::Suspend { run, step, request } => {
+            review::suspend(state.site(run, *step)?, request, &mut log)?;
+        }
+        Command::Answer { run, step, approval, ruling, by, reason } => {
+            let answer = review::Answer { approval: *approval, by, reason };
+            let site = state.site(run, *step)?;
+            match ruling {
+                Ruling::Approve => review::approve(site, &answer, &mut log)?,
+                Ruling::Deny => review::disapprove(site, &answer, &mut log)?,
+            }
+        }
+        Command::Outdate { run, step, approval, why } => {
+            review::outdate(state.site(run, *step)?, *approval, why, &mut log)?;
+        }
+        Command::Lapse { run, step, approval } => {
+            review::lapse(state.site(run, *step)?, *approval, &mut log)?;
         }
         Command::Finish { run, step, fence, result, entropy } => {
             let report = report::Report { fence: *fence, result, entropy: *entropy };
@@ -141,6 +158,7 @@ fn start(
     let fence = state.fence.next().ok_or(used_up)?;
     let timeout = timeout_us.map_or(site.node.timeout_us, |limit| limit.min(site.node.timeout_us));
     take_up(site.run, log);
+    review::consume(site, grant, fence, log)?;
     log.push(Fact::StepStarted {
         step: site.name(),
         attempt: site.step.attempt.saturating_add(1),
@@ -156,6 +174,7 @@ fn skip(site: Site<'_>, log: &mut Log) -> Result<(), Rejection> {
         return Err(Rejection::NotReady(hold));
     }
     take_up(site.run, log);
+    review::void(site, "its condition is false", log);
     let reason = SkipReason::Condition;
     let line = format!("skipped: {reason}");
     log.push(Fact::StepSkipped { step: site.name(), reason });
@@ -170,6 +189,7 @@ fn refuse(site: Site<'_>, refusal: &Refusal, log: &mut Log) -> Result<(), Reject
         return Err(Rejection::NotReady(hold));
     }
     take_up(site.run, log);
+    review::void(site, "the call may not run any more", log);
     let step = site.name();
     let (fact, outcome, line) = match refusal.clone() {
         Refusal::Policy { stopped_by, decision } => {

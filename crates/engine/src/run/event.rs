@@ -6,10 +6,11 @@
 //! strings. The journal's header already has the stream, the time and the principal, so the
 //! payload may be the fact alone. Who makes them is `decide`; what they do is `apply`.
 
+use super::approval::ApprovalRequest;
 use super::completion::{Completion, Ended, Grant, Outcome, StoppedBy};
 use super::digest::Digest;
 use super::fence::Fence;
-use super::id::RunId;
+use super::id::{ApprovalId, RunId};
 use super::time::Micros;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -49,6 +50,10 @@ pub struct Submission {
     pub inputs: Value,
     /// Who submitted it.
     pub principal: Arc<str>,
+    /// Who started it on the principal's behalf, such as the user of an agent; none where the
+    /// principal did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<Arc<str>>,
     /// One run per principal and key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Box<str>>,
@@ -292,6 +297,71 @@ pub enum Fact {
         /// What happened.
         verdict: Verdict,
     },
+    /// The policy asks for a review: it waits until others approve.
+    #[serde(rename = "step.approval_requested")]
+    StepApprovalRequested {
+        /// The step.
+        step: Arc<str>,
+        /// What is asked.
+        request: Arc<ApprovalRequest>,
+    },
+    /// A principal approves.
+    #[serde(rename = "approval.granted")]
+    ApprovalGranted {
+        /// The step.
+        step: Arc<str>,
+        /// The request.
+        approval: ApprovalId,
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        reason: Box<str>,
+        /// Whether no more are needed: the step is next, and decided again before it begins.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        complete: bool,
+    },
+    /// A principal refuses; `step.denied` follows.
+    #[serde(rename = "approval.denied")]
+    ApprovalDenied {
+        /// The step.
+        step: Arc<str>,
+        /// The request.
+        approval: ApprovalId,
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        reason: Box<str>,
+    },
+    /// The time of a request ran out; `step.denied` follows.
+    #[serde(rename = "approval.expired")]
+    ApprovalExpired {
+        /// The step.
+        step: Arc<str>,
+        /// The request.
+        approval: ApprovalId,
+    },
+    /// What was asked about is not what would run, or the step will not: the request is void.
+    #[serde(rename = "approval.stale")]
+    ApprovalStale {
+        /// The step.
+        step: Arc<str>,
+        /// The request.
+        approval: ApprovalId,
+        /// What changed.
+        why: Box<str>,
+    },
+    /// The attempt that begins uses the approval up; `step.started` follows.
+    #[serde(rename = "approval.consumed")]
+    ApprovalConsumed {
+        /// The step.
+        step: Arc<str>,
+        /// The request.
+        approval: ApprovalId,
+        /// The lease of the attempt.
+        fence: Fence,
+    },
     /// A report came with a fence that holds no lease. It changes nothing.
     #[serde(rename = "step.stale_result")]
     StepStaleResult {
@@ -331,6 +401,12 @@ impl Fact {
             Self::StepRequeued { .. } => "step.requeued",
             Self::StepOutcomeUnknown { .. } => "step.outcome_unknown",
             Self::StepResolved { .. } => "step.resolved",
+            Self::StepApprovalRequested { .. } => "step.approval_requested",
+            Self::ApprovalGranted { .. } => "approval.granted",
+            Self::ApprovalDenied { .. } => "approval.denied",
+            Self::ApprovalExpired { .. } => "approval.expired",
+            Self::ApprovalStale { .. } => "approval.stale",
+            Self::ApprovalConsumed { .. } => "approval.consumed",
             Self::StepStaleResult { .. } => "step.stale_result",
         }
     }

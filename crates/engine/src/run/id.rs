@@ -1,8 +1,9 @@
-//! `RunId`: 128 bits with one text form.
+//! `RunId` and `ApprovalId`: 128 bits with one text form each.
 //!
-//! The text is `run_` and 26 lowercase Crockford base32 characters, most significant first, so
-//! that text order is byte order. Ids are not made here: that takes a clock and randomness, which
-//! the runner has. A prefix of the text names a range of ids, see [`RunId::range`].
+//! The text is `run_` or `apr_` and 26 lowercase Crockford base32 characters, most significant
+//! first, so that text order is byte order. Ids are not made here: that takes a clock and
+//! randomness, which the runner has. A prefix of a run's text names a range of ids, see
+//! [`RunId::range`].
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -10,6 +11,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 const PREFIX: &str = "run_";
+const APPROVAL_PREFIX: &str = "apr_";
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters of base32 for 128 bits: 26 × 5 = 130, the two highest bits are zero.
 const LENGTH: usize = 26;
@@ -77,16 +79,20 @@ fn decode(text: &str, digits: &str, fill: char) -> Result<u128, RunIdError> {
     Ok(value)
 }
 
+fn encode(f: &mut fmt::Formatter<'_>, prefix: &str, bytes: [u8; 16]) -> fmt::Result {
+    let value = u128::from_be_bytes(bytes);
+    let mut text = [b'0'; LENGTH];
+    for (place, slot) in text.iter_mut().rev().enumerate() {
+        let digit = (value >> (5 * place)) & 31;
+        *slot = ALPHABET.get(digit as usize).copied().unwrap_or(b'0');
+    }
+    f.write_str(prefix)?;
+    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = u128::from_be_bytes(self.0);
-        let mut text = [b'0'; LENGTH];
-        for (place, slot) in text.iter_mut().rev().enumerate() {
-            let digit = (value >> (5 * place)) & 31;
-            *slot = ALPHABET.get(digit as usize).copied().unwrap_or(b'0');
-        }
-        f.write_str(PREFIX)?;
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        encode(f, PREFIX, self.0)
     }
 }
 
@@ -117,6 +123,50 @@ impl Serialize for RunId {
 }
 
 impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The identity of a request for an approval; a UUIDv7 by convention, any 16 bytes by type.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApprovalId(pub [u8; 16]);
+
+/// A text that is no id of an approval.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no approval: expected `apr_` and 26 characters of `0-9a-z` without `i l o u`")]
+pub struct ApprovalIdError(String);
+
+impl fmt::Display for ApprovalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        encode(f, APPROVAL_PREFIX, self.0)
+    }
+}
+
+impl fmt::Debug for ApprovalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for ApprovalId {
+    type Err = ApprovalIdError;
+
+    fn from_str(text: &str) -> Result<Self, ApprovalIdError> {
+        let digits = text.strip_prefix(APPROVAL_PREFIX).filter(|digits| digits.len() == LENGTH);
+        let value = digits.and_then(|digits| decode(text, digits, '0').ok());
+        value.map(|value| Self(value.to_be_bytes())).ok_or_else(|| ApprovalIdError(text.to_owned()))
+    }
+}
+
+impl Serialize for ApprovalId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ApprovalId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
@@ -156,6 +206,17 @@ mod tests {
         ];
         for text in rows {
             assert!(text.parse::<RunId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_approval_is_not_a_run() {
+        let id = ApprovalId(1_u128.to_be_bytes());
+        assert_eq!(id.to_string(), "apr_00000000000000000000000001");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        let run = RunId(id.0).to_string();
+        for text in ["", "apr_", "apr_1", "apr_8zzzzzzzzzzzzzzzzzzzzzzzzz", &run, &run[4..]] {
+            assert!(text.parse::<ApprovalId>().is_err(), "{text}");
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod agenda;
 mod apply;
+mod approval;
 mod audit;
 mod backoff;
 mod cancel;
@@ -26,6 +27,7 @@ mod plan;
 mod progress;
 mod report;
 mod retry;
+mod review;
 mod schedule;
 mod settle;
 mod shift;
@@ -34,10 +36,11 @@ mod time;
 mod view;
 
 pub use apply::{ApplyError, LEASE_GRACE_US};
+pub use approval::{ApprovalRequest, Review, Reviewer, Subject, Terms, Unfit, Vote};
 pub use audit::Drift;
 pub use backoff::backoff_us;
 pub use cancel::CANCEL_GRACE_US;
-pub use command::{Command, Refusal, Rejection, Scope};
+pub use command::{Command, Refusal, Rejection, Ruling, Scope};
 pub use completion::{
     ArtifactRef, Completion, Ended, Failure, Grant, Guard, Outcome, StoppedBy, StreamRef, Usage,
 };
@@ -46,7 +49,7 @@ pub use digest::{Digest, DigestError};
 pub use event::{Event, Fact, Loss, RunEnd, SkipReason, Submission, Verdict};
 pub use explain::{Explanation, Waiting};
 pub use fence::{Fence, FenceError};
-pub use id::{RunId, RunIdError};
+pub use id::{ApprovalId, ApprovalIdError, RunId, RunIdError};
 pub use plan::{Gate, Node, Outputs, Plan, Repeat, Severity, Stage};
 pub use progress::{
     Cancellation, Conclusion, Lease, Note, Phase, Run, RunState, Step, Trail, Wait,

@@ -5,6 +5,7 @@
 //! Only `shift` and `apply` change what is here; everything public reads. Which moves are legal is
 //! in `decide` and its neighbours.
 
+use super::approval::Review;
 use super::completion::{Completion, Grant, Outcome, StoppedBy};
 use super::event::{Loss, RunEnd, SkipReason, Submission};
 use super::fence::Fence;
@@ -47,6 +48,16 @@ pub enum Wait {
     },
     /// A person who says what the lost attempt did.
     Unknown,
+    /// Other principals who approve it.
+    Approval {
+        /// When it is denied for want of an answer.
+        until: Micros,
+    },
+    /// Its turn, with every approval it needs.
+    Approved {
+        /// When the approval is worth nothing any more.
+        until: Micros,
+    },
 }
 
 /// A fenced, time-bounded claim on an attempt.
@@ -107,6 +118,8 @@ pub struct Step {
     /// Needs that have not ended, and one for all main steps where the step is `finally`.
     pub(super) missing: u32,
     pub(super) trail: Option<Box<Trail>>,
+    /// Its open request for an approval.
+    pub(super) review: Option<Box<Review>>,
 }
 
 impl Step {
@@ -136,6 +149,11 @@ impl Step {
     /// What the last attempt reported, if it has: outputs, exit code, artifacts.
     pub fn result(&self) -> Option<&Arc<Completion>> {
         self.trail.as_deref()?.result.as_ref()
+    }
+
+    /// Its open request for an approval, with what was answered so far.
+    pub fn review(&self) -> Option<&Review> {
+        self.review.as_deref()
     }
 
     pub(super) fn lease(&self) -> Option<&Lease> {
@@ -313,7 +331,10 @@ impl Run {
         if self.started.is_none() {
             return RunState::Queued;
         }
-        let moving = |step: &Step| matches!(step.phase, Phase::Ready | Phase::Running(_));
+        let moving = |step: &Step| {
+            let approved = matches!(step.phase, Phase::Waiting(Wait::Approved { .. }));
+            approved || matches!(step.phase, Phase::Ready | Phase::Running(_))
+        };
         let waiting = |step: &Step| matches!(step.phase, Phase::Waiting(_));
         if !self.steps.iter().any(moving) && self.steps.iter().any(waiting) {
             return RunState::Waiting;

@@ -10,6 +10,7 @@ use super::decide::{Log, Site};
 use super::event::Fact;
 use super::plan::{Gate, Stage};
 use super::progress::{Phase, Run, RunState, Wait, satisfies};
+use super::review;
 use crate::workflow::StepIndex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +25,12 @@ pub(super) fn retry(
     let reset = ResetSet::of(site, scope);
     let name = |step: &StepIndex| site.run.plan.node(*step).map(|node| Arc::clone(&node.name));
     log.run = site.run.id;
+    for &place in &reset.ordered {
+        if let (Some(node), Some(step)) = (site.run.plan.node(place), site.run.step(place)) {
+            let run = site.run;
+            review::void(Site { run, place, node, step }, "the step is set back", log);
+        }
+    }
     log.push(Fact::RunRetried {
         by: Arc::clone(by),
         step: site.name(),
@@ -88,6 +95,7 @@ impl ResetSet {
             (Scope::From, _) => movable,
             (Scope::Step, Phase::Ended(Outcome::Skipped | Outcome::Cancelled)) => true,
             (Scope::Step, Phase::Waiting(Wait::Retry { .. })) => true,
+            (Scope::Step, Phase::Waiting(Wait::Approval { .. } | Wait::Approved { .. })) => true,
             (Scope::Step, _) => false,
         };
         follows && wanted && may_follow(site, &self.members)

@@ -8,7 +8,7 @@
 use super::completion::Outcome;
 use super::decide::Site;
 use super::fence::Fence;
-use super::id::RunId;
+use super::id::{ApprovalId, RunId};
 use super::plan::Stage;
 use super::progress::{Phase, Wait};
 use super::state::State;
@@ -79,6 +79,17 @@ pub enum Hold {
     },
     /// Its outcome is unknown; a person must settle it.
     Unknown,
+    /// Other principals have to approve it.
+    Approval {
+        /// The request.
+        approval: ApprovalId,
+        /// Approvals given.
+        given: u16,
+        /// Approvals needed.
+        needed: u16,
+        /// When it is denied for want of them.
+        expires: Micros,
+    },
     /// It runs already.
     Running {
         /// The lease.
@@ -106,6 +117,9 @@ impl fmt::Display for Hold {
             Self::Retry { attempt, .. } => write!(f, "waits for the time of attempt {attempt}"),
             Self::Slots { used, limit } => write!(f, "all slots busy ({used}/{limit})"),
             Self::Unknown => f.write_str("outcome unknown, to be settled by a person"),
+            Self::Approval { approval, given, needed, .. } => {
+                write!(f, "waits for approval {approval} ({given} of {needed})")
+            }
             Self::Running { .. } => f.write_str("running"),
             Self::Cancelling { .. } => f.write_str("being cancelled"),
             Self::Ended { outcome } => write!(f, "{outcome}"),
@@ -129,13 +143,15 @@ impl State {
         Some(Work::Step { run: turn.run, step: turn.step, attempt })
     }
 
-    /// When to look again if nothing happens before: the next retry or the end of the next lease.
+    /// When to look again if nothing happens before: the next retry, the end of the next lease, or
+    /// the time of the next request for an approval.
     /// While every slot is in use no retry can begin, so only the leases count.
     pub fn next_deadline(&self) -> Option<Micros> {
         let free = self.slots_hold().is_none();
         let retry = self.agenda.retries.first().map(|(due, _)| *due).filter(|_| free);
         let lease = self.agenda.leases.first().map(|(until, _)| *until);
-        retry.into_iter().chain(lease).min()
+        let review = self.agenda.reviews.first().map(|(until, _)| *until);
+        retry.into_iter().chain(lease).chain(review).min()
     }
 
     /// A lease that has run out at `now`: to be expired. Ask again after that is applied.
@@ -179,6 +195,8 @@ pub(super) fn hold(site: Site<'_>, now: Micros) -> Option<Hold> {
         }
         Phase::Ready | Phase::Waiting(Wait::Retry { .. }) => None,
         Phase::Waiting(Wait::Unknown) => Some(Hold::Unknown),
+        Phase::Waiting(Wait::Approved { until }) if now < *until => None,
+        Phase::Waiting(Wait::Approval { .. } | Wait::Approved { .. }) => reviewed(site),
         Phase::Running(lease) => {
             let stops = site.run.cancel.is_some() && site.node.stage == Stage::Main;
             let (fence, deadline) = (lease.fence, lease.deadline);
@@ -189,6 +207,13 @@ pub(super) fn hold(site: Site<'_>, now: Micros) -> Option<Hold> {
         }
         Phase::Ended(outcome) => Some(Hold::Ended { outcome: *outcome }),
     }
+}
+
+fn reviewed(site: Site<'_>) -> Option<Hold> {
+    let review = site.step.review()?;
+    let given = u16::try_from(review.votes.len()).unwrap_or(u16::MAX);
+    let (needed, expires) = (review.request.terms.count, review.request.terms.expires);
+    Some(Hold::Approval { approval: review.request.id, given, needed, expires })
 }
 
 fn unmet(site: Site<'_>) -> Hold {

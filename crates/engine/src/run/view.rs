@@ -3,6 +3,7 @@
 //! Copies of what the state says at one event, serialisable both ways, without logic of their own.
 //! The same fold gives the same rows, so a projection can be rebuilt byte for byte.
 
+use super::approval::Review;
 use super::completion::{Completion, Grant, Outcome, StoppedBy};
 use super::digest::Digest;
 use super::event::SkipReason;
@@ -112,6 +113,9 @@ pub struct StepView {
     pub grant: Option<Arc<Grant>>,
     /// What the last attempt reported.
     pub result: Option<Arc<Completion>>,
+    /// The open request for an approval, with what was answered so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
 }
 
 /// The state of a step in one word.
@@ -128,6 +132,8 @@ pub enum StepState {
     Retrying,
     /// Its outcome is unknown; it waits for a person.
     Unknown,
+    /// It waits for other principals to approve it.
+    AwaitingApproval,
     /// It succeeded.
     Succeeded,
     /// It failed.
@@ -151,6 +157,7 @@ impl StepState {
             Self::Running => "running",
             Self::Retrying => "retrying",
             Self::Unknown => "unknown",
+            Self::AwaitingApproval => "awaiting_approval",
             Self::Succeeded => Outcome::Succeeded.name(),
             Self::Failed => Outcome::Failed.name(),
             Self::TimedOut => Outcome::TimedOut.name(),
@@ -169,6 +176,8 @@ impl From<&Phase> for StepState {
             Phase::Running(_) => Self::Running,
             Phase::Waiting(Wait::Retry { .. }) => Self::Retrying,
             Phase::Waiting(Wait::Unknown) => Self::Unknown,
+            Phase::Waiting(Wait::Approval { .. }) => Self::AwaitingApproval,
+            Phase::Waiting(Wait::Approved { .. }) => Self::Ready,
             Phase::Ended(Outcome::Succeeded) => Self::Succeeded,
             Phase::Ended(Outcome::Failed) => Self::Failed,
             Phase::Ended(Outcome::TimedOut) => Self::TimedOut,
@@ -251,10 +260,11 @@ fn shown(node: &Node, step: &Step) -> StepView {
         started: trail.started,
         finished: trail.finished,
         due,
-        line: step.line(),
+        line: step.review().map(|review| format!("waits for {review}")).or_else(|| step.line()),
         stopped_by,
         skipped,
         grant: trail.grant,
         result: trail.result,
+        review: step.review().cloned(),
     }
 }

@@ -25,7 +25,7 @@ pub use inputs::{InputError, InputSchema, MAX_INPUT_BYTES, MAX_PATTERN_BYTES, MA
 pub use load::{
     DEFAULT_STEP_TIMEOUT, DEFAULT_TOOL_TIMEOUT, Loaded, MAX_ENTRIES, MAX_STEPS, MAX_TIMEOUT,
 };
-pub use output::{Extent, MAX_OUTPUT_BYTES, OutputError, Written, collect};
+pub use output::{Extent, MAX_OUTPUT_BYTES, OutputError, Written, check_outputs, collect};
 pub use path::PathError;
 pub use resolve::{
     Call, MAX_ARGUMENT_BYTES, MAX_ARGUMENTS, MAX_CALL_BYTES, RUN_TOOL, ResolveError, ResolvedMount,
@@ -41,6 +41,11 @@ pub use value::{Unfilled, ValueTemplate};
 pub const MAX_ATTEMPTS: u32 = 100;
 /// The largest factor between two waits; more is an error at load.
 pub const MAX_BACKOFF_FACTOR: u32 = 100;
+
+/// The most secrets of one step; more is an error at load.
+pub const MAX_SECRETS: usize = 16;
+/// What follows a secret's name in the variable that holds the path of its file.
+pub const SECRET_SUFFIX: &str = "_FILE";
 
 /// The JSON Schema (2020-12) of workflow documents, for editors. The loader says more than it:
 /// names, references and expressions are beyond a schema.

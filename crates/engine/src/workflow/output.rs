@@ -5,11 +5,16 @@
 //! complete is an error of the step.
 
 use super::step::OutputSource;
+use schema::Schema;
 use serde_json::{Map, Value};
 use std::str;
+use std::sync::Arc;
 
 /// The longest output of a step, in bytes; a longer one is an error of the step.
 pub const MAX_OUTPUT_BYTES: usize = 1024 * 1024;
+
+/// Longest account of what is wrong with an output, in characters.
+const MISTAKES_SHOWN: usize = 2_000;
 
 /// What was kept of one stream of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +63,14 @@ pub enum OutputError {
         /// Its size without newlines at the end.
         size: usize,
     },
+    /// It is not what the document says it is; nobody is given it.
+    #[error("output `{name}` does not fit its schema: {mistakes}")]
+    Unfit {
+        /// The output's name.
+        name: String,
+        /// Everything that is wrong, as `place: message; …`.
+        mistakes: String,
+    },
     /// The stream was cut off, and half an output is worse than none.
     #[error("output `{name}` is incomplete: the program wrote more than was kept")]
     Incomplete {
@@ -90,6 +103,26 @@ pub fn collect(
         Ok((name.clone(), value))
     };
     declared.iter().map(value).collect()
+}
+
+/// Holds `outputs` against what they must look like; one that is missing was told before.
+///
+/// # Errors
+/// The first output, by name, that does not fit.
+pub fn check_outputs(
+    schemas: &[(String, Arc<Schema>)],
+    outputs: &Map<String, Value>,
+) -> Result<(), OutputError> {
+    for (name, schema) in schemas {
+        let mistakes = outputs.get(name).and_then(|value| schema.check(value).err());
+        if let Some(mistakes) = mistakes {
+            let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            let mistakes = lines.join("; ").chars().take(MISTAKES_SHOWN).collect();
+            let name = name.clone();
+            return Err(OutputError::Unfit { name, mistakes });
+        }
+    }
+    Ok(())
 }
 
 /// The text without the newlines at its end, as `$(…)` gives it in a shell.

@@ -11,7 +11,7 @@ use super::value::ValueTemplate;
 use crate::expression::{Expression, Fault, Kinds, Scope, Template};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The tool name of `run` steps.
 pub const RUN_TOOL: &str = "exec.run";
@@ -37,6 +37,8 @@ pub struct Call {
     pub argv: Vec<String>,
     /// Environment variables, sorted by name.
     pub env: Vec<(String, String)>,
+    /// The secrets the program may read: the name it knows each by, and the secret's; sorted.
+    pub secrets: Vec<(String, String)>,
     /// What the program reads on standard input.
     pub stdin: Vec<u8>,
     /// Files to write into the workspace first, sorted by path.
@@ -152,6 +154,12 @@ pub fn resolve(step: &Step, scope: &Scope<'_>) -> Result<Call, ResolveError> {
     args.insert("cwd".to_owned(), cwd.clone().into());
     args.insert("env".to_owned(), env.iter().map(|(name, _)| name.as_str()).collect());
     args.insert("mounts".to_owned(), mounts.iter().map(mount_args).collect());
+    if !step.secrets.is_empty() {
+        let names: BTreeSet<&str> = step.secrets.iter().map(|(_, name)| name.as_str()).collect();
+        // One text, each name between commas: a condition of a rule is about one value.
+        let names: String = names.into_iter().map(|name| format!("{name},")).collect();
+        args.insert("secrets".to_owned(), format!(",{names}").into());
+    }
     filler.held(&step.sandbox, &mut args)?;
     let args = Value::Object(args);
     let stdin = match &step.stdin {
@@ -159,7 +167,8 @@ pub fn resolve(step: &Step, scope: &Scope<'_>) -> Result<Call, ResolveError> {
         None => Vec::new(),
     };
     let files = filler.files(&step.files)?;
-    Ok(Call { tool: tool.to_owned(), args, argv, env, stdin, files, mounts, cwd })
+    let secrets = step.secrets.clone();
+    Ok(Call { tool: tool.to_owned(), args, argv, env, secrets, stdin, files, mounts, cwd })
 }
 
 /// `-e`: a script ends at its first failing command, like a list of steps does.
@@ -316,6 +325,7 @@ impl Filler<'_> {
             args: Value::Object(args),
             argv: Vec::new(),
             env: Vec::new(),
+            secrets: Vec::new(),
             stdin: Vec::new(),
             files: Vec::new(),
             mounts: Vec::new(),

@@ -6,9 +6,11 @@
 use super::sandbox::SandboxRequest;
 use super::value::ValueTemplate;
 use crate::expression::{Expression, Fault, Kinds, Scope, Template};
+use schema::Schema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The place of a step in [`super::Workflow::steps`].
@@ -46,12 +48,16 @@ pub struct Step {
     pub mounts: Vec<Mount>,
     /// The environment of its program, sorted by name.
     pub env: Vec<(String, Template)>,
+    /// The secrets its program may read: the name it knows each by, and the secret's; sorted.
+    pub secrets: Vec<(String, String)>,
     /// What its program reads on standard input; nothing when absent.
     pub stdin: Option<Template>,
     /// Files written into the workspace before it starts: relative path and text, sorted by path.
     pub files: Vec<(String, Template)>,
     /// The declared outputs, sorted by name. A tool's result fields need no declaration.
     pub outputs: Vec<(String, OutputSource)>,
+    /// What declared outputs must look like, where the document says so; sorted by name.
+    pub output_schemas: Vec<(String, Arc<Schema>)>,
     /// Globs of files in the workspace that are kept.
     pub artifacts: Vec<String>,
     /// The longest one attempt may take.

@@ -5,7 +5,8 @@
 //! after the end of a run, an end only when every step ended.
 
 use engine::run::{
-    Completion, Event, Fact, Fence, Gate, Outcome, Plan, RunId, Severity, Stage, Verdict,
+    ApprovalId, ApprovalRequest, Completion, Event, Fact, Fence, Gate, Outcome, Plan, RunId,
+    Severity, Stage, Verdict,
 };
 use engine::workflow::StepIndex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,15 @@ struct Seen {
     failures: BTreeMap<Arc<str>, u32>,
     cancelled: bool,
     finished: bool,
+    /// The open request of a step, with who has approved and how many must.
+    open: BTreeMap<Arc<str>, Open>,
+}
+
+struct Open {
+    request: Arc<ApprovalRequest>,
+    by: BTreeSet<Arc<str>>,
+    /// Used in the events right before its step starts.
+    used: bool,
 }
 
 pub struct Checker {
@@ -26,6 +36,8 @@ pub struct Checker {
     runs: BTreeMap<RunId, Seen>,
     leases: BTreeMap<Fence, (RunId, Arc<str>)>,
     last: Fence,
+    /// Every request that was ever made.
+    asked: BTreeSet<ApprovalId>,
 }
 
 impl Checker {
@@ -36,6 +48,7 @@ impl Checker {
             runs: BTreeMap::new(),
             leases: BTreeMap::new(),
             last: Fence(0),
+            asked: BTreeSet::new(),
         }
     }
 
@@ -70,9 +83,21 @@ impl Checker {
             return fail("event after the end");
         }
         match &event.fact {
-            Fact::StepStarted { step, attempt, fence, .. } => {
+            Fact::StepStarted { step, attempt, fence, grant, .. } => {
+                let used = seen.open.remove(step).map(|open| (open.request.id, open.used));
+                match (used, grant.approval) {
+                    (None, None) => {}
+                    (Some((id, true)), Some(approval)) if id == approval => {}
+                    _ => return fail("a step started without its approval or with another"),
+                }
                 self.started(run, step, *attempt, *fence)
             }
+            Fact::StepApprovalRequested { .. }
+            | Fact::ApprovalGranted { .. }
+            | Fact::ApprovalConsumed { .. }
+            | Fact::ApprovalDenied { .. }
+            | Fact::ApprovalExpired { .. }
+            | Fact::ApprovalStale { .. } => review(&mut self.asked, seen, event),
             Fact::StepFinished { step, fence, retrying, result, .. } => {
                 self.released(run, step, *fence)?;
                 if *retrying { self.failed(run, step) } else { self.ended(run, step, end(result)) }
@@ -184,6 +209,9 @@ impl Checker {
 
     fn ended(&mut self, run: RunId, step: &Arc<str>, outcome: Outcome) -> Result<(), String> {
         let seen = self.runs.get_mut(&run).ok_or("no run")?;
+        if seen.open.contains_key(step) {
+            return fail("a step ended with an open request");
+        }
         match seen.ended.insert(Arc::clone(step), outcome) {
             None => Ok(()),
             Some(_) => fail("a step ended twice"),
@@ -204,10 +232,71 @@ impl Checker {
     }
 }
 
+/// The open request of a step, where it is this one and in time.
+fn still_open<'a>(
+    seen: &'a mut Seen,
+    step: &Arc<str>,
+    approval: ApprovalId,
+    event: &Event,
+) -> Result<&'a mut Open, String> {
+    let open = seen.open.get_mut(step).filter(|open| open.request.id == approval);
+    let open = open.ok_or("an answer to a request that is not open")?;
+    if event.at < open.request.terms.expires {
+        Ok(open)
+    } else {
+        Err("an answer after the expiry".to_owned())
+    }
+}
+
 fn end(result: &Arc<Completion>) -> Outcome {
     result.outcome.into()
 }
 
 fn fail(fault: &str) -> Result<(), String> {
     Err(fault.to_owned())
+}
+
+/// Holds what happens to a request against the request.
+fn review(asked: &mut BTreeSet<ApprovalId>, seen: &mut Seen, event: &Event) -> Result<(), String> {
+    match &event.fact {
+        Fact::StepApprovalRequested { step, request } => {
+            if !asked.insert(request.id) {
+                return fail("a request was made twice");
+            }
+            let (request, by) = (Arc::clone(request), BTreeSet::new());
+            match seen.open.insert(Arc::clone(step), Open { request, by, used: false }) {
+                None => Ok(()),
+                Some(_) => fail("two requests of one step"),
+            }
+        }
+        Fact::ApprovalGranted { step, approval, by, complete, .. } => {
+            let open = still_open(seen, step, *approval, event)?;
+            if **by == *open.request.subject.principal {
+                return fail("somebody approved their own call");
+            }
+            if !open.by.insert(Arc::clone(by)) {
+                return fail("an approver counted twice");
+            }
+            let enough = open.by.len() >= usize::from(open.request.terms.count);
+            if enough == *complete { Ok(()) } else { fail("approvals were miscounted") }
+        }
+        Fact::ApprovalConsumed { step, approval, .. } => {
+            let open = still_open(seen, step, *approval, event)?;
+            open.used = true;
+            let enough = open.by.len() >= usize::from(open.request.terms.count.max(1));
+            if enough { Ok(()) } else { fail("an approval was used before it was given") }
+        }
+        Fact::ApprovalDenied { step, approval, .. } => {
+            still_open(seen, step, *approval, event)?;
+            seen.open.remove(step);
+            Ok(())
+        }
+        Fact::ApprovalExpired { step, approval } | Fact::ApprovalStale { step, approval, .. } => {
+            match seen.open.remove(step) {
+                Some(open) if open.request.id == *approval => Ok(()),
+                _ => fail("a request ended that was not open"),
+            }
+        }
+        _ => Ok(()),
+    }
 }

@@ -2,11 +2,11 @@
 //!
 //! Every kind of fact is written out here once: a change of any of them breaks old journals.
 
-use crate::world::{World, completion, grant, steps};
+use crate::world::{World, approval_id, completion, grant, steps};
 use engine::run::{
-    ArtifactRef, Cancellation, Completion, Digest, Ended, Event, Fact, Fence, Guard, Hold, Loss,
-    Micros, RunEnd, RunId, RunSummary, RunView, SkipReason, StoppedBy, StreamRef, Submission,
-    Usage, Verdict,
+    ApprovalRequest, ArtifactRef, Cancellation, Command, Completion, Digest, Ended, Event, Fact,
+    Fence, Guard, Hold, Loss, Micros, RunEnd, RunId, RunSummary, RunView, SkipReason, StoppedBy,
+    StreamRef, Submission, Usage, Verdict,
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -31,6 +31,7 @@ fn facts_of_runs() {
         source: Digest([7; 32]),
         inputs: json!({ "n": 1 }),
         principal: "user:ada".into(),
+        started_by: None,
         key: Some("k".into()),
         repeats: None,
     };
@@ -144,6 +145,59 @@ fn facts_of_steps_without_an_attempt() {
     check(
         Fact::StepResolved { step, by: "b".into(), verdict: Verdict::Failed },
         json!({ "type": "step.resolved", "step": "a", "by": "b", "verdict": { "outcome": "failed" } }),
+    );
+}
+
+#[test]
+fn facts_of_approvals() {
+    let (step, approval, fence) = (Arc::<str>::from("a"), approval_id(0), Fence::new(1, 2));
+    let id = "apr_00000000000000000000000001";
+    let (mut world, run) = World::of(&steps("a:"));
+    let Command::Suspend { request, .. } = world.suspend(run, "a", 2) else { unreachable!() };
+    let request = Arc::new(ApprovalRequest { id: approval, ..(*request).clone() });
+    let digest = |byte: &str| byte.repeat(32);
+    let expected = json!({
+        "type": "step.approval_requested", "step": "a",
+        "request": {
+            "id": id, "digest": request.digest.to_string(), "reasons": [],
+            "subject": {
+                "run": "run_00000000000000000000000001", "step": "a", "tool": "exec.run",
+                "definition": digest("02"), "arguments": { "argv": ["true"] },
+                "call": digest("07"), "target": "/project", "principal": "user:ada",
+                "policy": digest("03"),
+            },
+            "terms": { "count": 2, "expires": 1_100_000_000 },
+        },
+    });
+    check(Fact::StepApprovalRequested { step: step.clone(), request }, expected);
+    check(
+        Fact::ApprovalGranted {
+            step: step.clone(),
+            approval,
+            by: "user:bob".into(),
+            reason: "r".into(),
+            complete: true,
+        },
+        json!({
+            "type": "approval.granted", "step": "a", "approval": id, "by": "user:bob",
+            "reason": "r", "complete": true,
+        }),
+    );
+    check(
+        Fact::ApprovalDenied { step: step.clone(), approval, by: "b".into(), reason: "".into() },
+        json!({ "type": "approval.denied", "step": "a", "approval": id, "by": "b" }),
+    );
+    check(
+        Fact::ApprovalExpired { step: step.clone(), approval },
+        json!({ "type": "approval.expired", "step": "a", "approval": id }),
+    );
+    check(
+        Fact::ApprovalStale { step: step.clone(), approval, why: "w".into() },
+        json!({ "type": "approval.stale", "step": "a", "approval": id, "why": "w" }),
+    );
+    check(
+        Fact::ApprovalConsumed { step, approval, fence },
+        json!({ "type": "approval.consumed", "step": "a", "approval": id, "fence": "1-2" }),
     );
 }
 

@@ -19,6 +19,7 @@ mod json;
 mod lease;
 mod moves;
 mod property;
+mod review;
 mod scale;
 mod stop;
 mod transitions;

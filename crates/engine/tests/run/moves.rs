@@ -4,9 +4,10 @@
 //! Numbers become commands against the world as it is, so that a failing sequence shrinks. Some
 //! are legal and some are not; what must hold is in `property`.
 
-use crate::world::{SECOND, World, completion, denial, grant, run_id};
+use crate::world::{SECOND, World, approval_id, approved, completion, denial, grant, run_id};
 use engine::run::{
-    Claim, Command, Ended, Fence, Phase, Plan, Refusal, RunId, Scope, Verdict, Wait, Work,
+    ApprovalId, Claim, Command, Ended, Fence, Phase, Plan, Refusal, Reviewer, Ruling, RunId, Scope,
+    Verdict, Wait, Work,
 };
 use engine::workflow::StepIndex;
 use serde_json::{Map, Value};
@@ -37,9 +38,12 @@ pub fn command(world: &mut World, plans: &[Arc<Plan>], made: Move) -> Option<Com
         let size = world.run(run).plan().size() as u32;
         StepIndex(u32::from(second) % size)
     });
-    match kind % 20 {
+    match kind % 23 {
         0 | 1 => Some(submit(world, plans, first, second)),
-        2..=6 => work(world.state.next(world.now)?, first),
+        2..=6 => {
+            let next = world.state.next(world.now)?;
+            work(world, next, first)
+        }
         7..=11 => {
             let leases: Vec<Claim> = world.state.leases().collect();
             Some(finish(pick(&leases, first)?, pick(&ENDS, second)?, u64::from(second) << 48))
@@ -72,8 +76,37 @@ pub fn command(world: &mut World, plans: &[Arc<Plan>], made: Move) -> Option<Com
             };
             Some(Command::Resolve { run, step, verdict, by: "p".into() })
         }
+        19 | 20 => answer(world, first, second),
+        21 => {
+            world.wait(u64::from(first % 128) * SECOND);
+            let (run, step, approval) =
+                world.state.lapsed(world.now).or_else(|| any_review(world, second))?;
+            Some(Command::Lapse { run, step, approval })
+        }
         _ => Some(start(run?, step?)),
     }
+}
+
+/// Any open request.
+fn any_review(world: &World, by: u16) -> Option<(RunId, StepIndex, ApprovalId)> {
+    let open: Vec<_> =
+        world.state.reviews().map(|(run, step, review)| (run, step, review.request.id)).collect();
+    pick(&open, by)
+}
+
+/// An answer to a request, open or not, by somebody who may give one or not.
+fn answer(world: &World, first: u16, second: u16) -> Option<Command> {
+    let (run, step, mut approval) = any_review(world, first)?;
+    if second.is_multiple_of(16) {
+        approval = approval_id(u32::from(first % 64));
+    }
+    if second % 16 == 1 {
+        return Some(Command::Outdate { run, step, approval, why: "changed".into() });
+    }
+    let id = ["user:bob", "user:eve", "user:zoe", "user:ada"][usize::from(second / 16) % 4];
+    let by = Reviewer { id: id.into(), roles: Vec::new() };
+    let ruling = if (second / 64).is_multiple_of(8) { Ruling::Deny } else { Ruling::Approve };
+    Some(Command::Answer { run, step, approval, ruling, by, reason: "".into() })
 }
 
 fn submit(world: &mut World, plans: &[Arc<Plan>], first: u16, second: u16) -> Command {
@@ -84,7 +117,7 @@ fn submit(world: &mut World, plans: &[Arc<Plan>], first: u16, second: u16) -> Co
 }
 
 /// What the dispatcher makes of what is next: mostly a start.
-fn work(next: Work, choice: u16) -> Option<Command> {
+fn work(world: &mut World, next: Work, choice: u16) -> Option<Command> {
     Some(match (next, choice % 16) {
         (Work::Conclude { run }, 0..4) => {
             Command::Conclude { run, outputs: Err("no value".into()) }
@@ -96,8 +129,19 @@ fn work(next: Work, choice: u16) -> Option<Command> {
             let refusal = Refusal::Invalid { message: "template".into() };
             Command::Refuse { run, step, refusal }
         }
-        (Work::Step { run, step, .. }, _) => start(run, step),
+        (Work::Step { run, step, .. }, 3..6) => {
+            let name = Arc::clone(&world.run(run).plan().node(step)?.name);
+            world.suspend(run, &name, choice / 16 % 4)
+        }
+        (Work::Step { run, step, .. }, _) => begin(world, run, step),
     })
+}
+
+/// A start that uses the step's approval up where it has one.
+pub fn begin(world: &World, run: RunId, step: StepIndex) -> Command {
+    let review = world.run(run).step(step).and_then(|step| step.review());
+    let grant = review.map_or_else(grant, |review| approved(review.request.id));
+    Command::Start { run, step, grant, timeout_us: None }
 }
 
 pub fn start(run: RunId, step: StepIndex) -> Command {

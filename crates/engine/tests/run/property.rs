@@ -5,12 +5,13 @@
 //! 3. A rejected command changes nothing.
 //! 4. When faults stop, every run ends.
 //! 5. `explain` and `decide` agree on what holds a step.
+//! 6. A step that asked for an approval begins with it or with none at all, and an approval is used once.
 //!
 //! The checker's own eyesight is tested on histories that are spoiled on purpose.
 
 use crate::checker::Checker;
 use crate::dag::{Dag, dag};
-use crate::moves::{Move, command, finish, start, unknown_steps};
+use crate::moves::{Move, begin, command, finish, unknown_steps};
 use crate::world::{SECOND, World};
 use engine::run::{
     Command, Ended, Event, Fact, Fence, Plan, Rejection, RunState, Scope, State, Verdict, Work,
@@ -48,7 +49,7 @@ fn explained_as_decided(world: &World) {
     for run in world.state.runs() {
         for waiting in world.state.explain(&run.id(), world.now).unwrap().steps {
             let step = run.plan().find(&waiting.step).unwrap();
-            let answer = decide(&world.state, &start(run.id(), step), world.now);
+            let answer = decide(&world.state, &begin(world, run.id(), step), world.now);
             assert_eq!(answer.err(), waiting.hold.map(Rejection::NotReady), "{}", waiting.line);
         }
     }
@@ -63,13 +64,20 @@ fn calm(world: &mut World) {
         }
         let claim = world.state.leases().next();
         let command = match (world.state.next(world.now), claim, unknown_steps(world).first()) {
-            (Some(Work::Step { run, step, .. }), ..) => start(run, step),
+            (Some(Work::Step { run, step, .. }), ..) => match world.state.lapsed(world.now) {
+                Some((run, step, approval)) => Command::Lapse { run, step, approval },
+                None => begin(world, run, step),
+            },
             (Some(Work::Conclude { run }), ..) => {
                 Command::Conclude { run, outputs: Ok(Value::Null) }
             }
             (None, Some(claim), _) => finish(claim, Ended::Succeeded, 0),
             (None, None, Some(&(run, step))) => {
                 Command::Resolve { run, step, verdict: Verdict::Failed, by: "p".into() }
+            }
+            (None, None, None) if world.state.lapsed(world.now).is_some() => {
+                let (run, step, approval) = world.state.lapsed(world.now).unwrap();
+                Command::Lapse { run, step, approval }
             }
             (None, None, None) => {
                 world.now = world.state.next_deadline().expect("nothing left to wait for");
@@ -199,7 +207,7 @@ fn the_moves_reach_every_kind_of_event() {
         let world = play(&plans, 2, &moves.new_tree(&mut runner).unwrap().current());
         kinds.extend(world.history.iter().map(Event::kind));
     }
-    assert_eq!(kinds.len(), 18, "{kinds:?}");
+    assert_eq!(kinds.len(), 24, "{kinds:?}");
 }
 
 /// A sound history to be spoiled: two steps in a row, a repeat, a late report.

@@ -53,6 +53,7 @@ fn word(answer: &Result<Vec<engine::run::Event>, Rejection>) -> &'static str {
             Hold::Others { .. } => "others",
             Hold::Retry { .. } => "later",
             Hold::Slots { .. } => "slots",
+            Hold::Approval { .. } => "approval",
             Hold::Unknown => "unknown",
             Hold::Running { .. } => "running",
             Hold::Cancelling { .. } => "stopping",

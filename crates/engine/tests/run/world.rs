@@ -5,8 +5,9 @@
 
 use engine::policy::document::Source;
 use engine::run::{
-    Command, Completion, Digest, Ended, Event, Failure, Fence, Grant, Guard, Micros, Plan, Refusal,
-    Rejection, Run, RunId, RunState, Scope, State, StoppedBy, Submission, Verdict, Work, decide,
+    ApprovalId, ApprovalRequest, Command, Completion, Digest, Ended, Event, Failure, Fence, Grant,
+    Guard, Micros, Plan, Refusal, Rejection, Reviewer, Ruling, Run, RunId, RunState, Scope, State,
+    StoppedBy, Subject, Submission, Terms, Verdict, Work, decide,
 };
 use engine::workflow::{StepIndex, Workflow};
 use serde_json::Value;
@@ -59,7 +60,22 @@ pub fn run_id(number: u32) -> RunId {
 
 pub fn grant() -> Arc<Grant> {
     let decision = Value::from("allow");
-    Arc::new(Grant { tool: "exec.run".into(), call: Digest([7; 32]), decision, key: "k".into() })
+    let (tool, key, call) = ("exec.run".into(), "k".into(), CALL);
+    Arc::new(Grant { tool, call, decision, key, approval: None, reservation: None })
+}
+
+/// The call of every step.
+const CALL: Digest = Digest([7; 32]);
+/// Time for which a request is open, in µs.
+pub const EXPIRES: u64 = 100 * SECOND;
+
+pub fn approval_id(number: u32) -> ApprovalId {
+    ApprovalId((u128::from(number) + 1).to_be_bytes())
+}
+
+/// A grant that uses an approval up.
+pub fn approved(approval: ApprovalId) -> Arc<Grant> {
+    Arc::new(Grant { approval: Some(approval), ..(*grant()).clone() })
 }
 
 pub fn completion(ended: Ended) -> Completion {
@@ -122,6 +138,7 @@ impl World {
             source: Digest([1; 32]),
             inputs: serde_json::json!({}),
             principal: "user:ada".into(),
+            started_by: None,
             key: key.map(Into::into),
             repeats: None,
         })
@@ -180,6 +197,41 @@ impl World {
 impl World {
     pub fn start(&self, run: RunId, step: &str) -> Command {
         Command::Start { run, step: self.place(run, step), grant: grant(), timeout_us: None }
+    }
+
+    /// A request for the approvals of `count` others.
+    pub fn suspend(&mut self, run: RunId, step: &str, count: u16) -> Command {
+        let id = approval_id(self.runs);
+        self.runs += 1;
+        let place = self.place(run, step);
+        let subject = Subject {
+            run,
+            step: step.into(),
+            tool: "exec.run".into(),
+            definition: Digest([2; 32]),
+            arguments: serde_json::json!({ "argv": ["true"] }),
+            call: CALL,
+            target: "/project".into(),
+            principal: "user:ada".into(),
+            started_by: None,
+            policy: Digest([3; 32]),
+            asked: None,
+            limits: Vec::new(),
+        };
+        let terms = Terms { from: Vec::new(), count, expires: self.now.after(EXPIRES) };
+        let request = Arc::new(ApprovalRequest::new(id, subject, terms));
+        Command::Suspend { run, step: place, request }
+    }
+
+    /// The open request of the step.
+    pub fn approval(&self, run: RunId, step: &str) -> ApprovalId {
+        self.run(run).step_named(step).unwrap().review().unwrap().request.id
+    }
+
+    pub fn answer(&self, run: RunId, step: &str, ruling: Ruling, by: &str) -> Command {
+        let (approval, place) = (self.approval(run, step), self.place(run, step));
+        let by = Reviewer { id: by.into(), roles: Vec::new() };
+        Command::Answer { run, step: place, approval, ruling, by, reason: "".into() }
     }
 
     pub fn skip(&self, run: RunId, step: &str) -> Command {

@@ -4,6 +4,7 @@
 //! write-ahead log. Records are checked against their headers as they are read; whether the chain
 //! holds is for `verify`. `page` reads records, `view` reads views, `subscription` follows a log.
 
+mod header;
 mod notice;
 mod page;
 mod subscription;
@@ -21,6 +22,7 @@ pub use page::{Filter, Order, PAGE_BYTES_MAX, PAGE_RECORDS_MAX};
 pub use subscription::Subscription;
 pub use view::{Scan, ViewRow};
 
+use crate::archive::{self, ArchiveError, Archived, Segment, Shelf};
 use crate::artifact::ArtifactStore;
 use crate::checkpoint::Checkpoint;
 use crate::digest::{Digest, leaf_of};
@@ -35,6 +37,7 @@ pub struct Reader {
     connection: Connection,
     path: PathBuf,
     artifacts: Option<ArtifactStore>,
+    shelf: Option<Shelf>,
     numbers: RefCell<HashMap<LogId, LogNumber>>,
 }
 
@@ -96,8 +99,8 @@ impl Reader {
         if identify(&connection, &path).map_err(unreadable)? == 0 {
             return Err(OpenError::Missing { path });
         }
-        let artifacts = placement.artifacts(&path);
-        Ok(Self { connection, path, artifacts, numbers: RefCell::default() })
+        let (artifacts, shelf) = (placement.artifacts(&path), placement.shelf(&path));
+        Ok(Self { connection, path, artifacts, shelf, numbers: RefCell::default() })
     }
 
     /// Runs several reads on one state of the database. Keep it short: it holds the write-ahead log.
@@ -167,6 +170,29 @@ impl Reader {
         // Only looked at by name: opening a second descriptor would drop SQLite's locks.
         let wal = std::fs::metadata(beside(&self.path, "-wal"));
         Ok(Size { records, database_bytes, wal_bytes: wal.map_or(0, |found| found.len()) })
+    }
+
+    /// All segments of archived records, in order.
+    ///
+    /// # Errors
+    /// When the list, a file or the header of a segment's end cannot be read.
+    pub fn segments(&self) -> Result<Vec<Segment>, ReadError> {
+        let Some(shelf) = &self.shelf else { return Ok(Vec::new()) };
+        let mut logs = HashMap::new();
+        for head in self.logs()? {
+            logs.extend(self.number(&head.log)?.map(|number| (number.0, head.log)));
+        }
+        let listed = archive::listed(&self.connection)?;
+        listed.iter().map(|it| archive::described(&self.connection, shelf, &logs, it)).collect()
+    }
+
+    /// An archived record as its segment has it.
+    pub(crate) fn archived(&self, id: i64) -> Result<Archived, ArchiveError> {
+        self.shelf.as_ref().ok_or(ArchiveError::Unlisted)?.get(&self.connection, id)
+    }
+
+    pub(crate) const fn shelf(&self) -> Option<&Shelf> {
+        self.shelf.as_ref()
     }
 
     /// The database file.

@@ -224,7 +224,13 @@ impl Reader {
         }
         let wrong = |source| ReadError::Payload { log: log.clone(), sequence, source };
         let payload = match (header.payload.artifact, &self.artifacts) {
-            (None, _) => blob(row.get_ref(2)?).to_vec(),
+            (None, _) => match row.get_ref(2)?.as_blob() {
+                Ok(payload) => payload.to_vec(),
+                Err(_) => self
+                    .archived(row.get(0)?)
+                    .map(|found| found.payload)
+                    .map_err(|source| ReadError::Archive { log: log.clone(), sequence, source })?,
+            },
             (Some(digest), Some(store)) => store.get(digest).map_err(|error| wrong(Some(error)))?,
             (Some(_), None) => return Err(wrong(None)),
         };

@@ -6,6 +6,7 @@
 
 use rusqlite::{CachedStatement, Connection, ErrorCode};
 
+use super::reserve::Reserve;
 use super::tips::{Place, Staged, Tip};
 use super::wal::WAL_PAGES_MAX;
 use super::{Store, view_table};
@@ -13,6 +14,9 @@ use crate::digest::{Digest, leaf_of};
 use crate::error::{CommitError, Refusal, StorageError};
 use crate::operation::{Change, Committed, Operation, Plan};
 use crate::record::{Draft, HeaderView, PayloadRef};
+
+/// What goes into a commit besides operations.
+type Also<'a> = &'a dyn Fn(&Connection) -> rusqlite::Result<()>;
 
 type Answers = Vec<Result<Committed, CommitError>>;
 
@@ -39,6 +43,11 @@ struct Tally {
 impl Store {
     /// Commits a group of checked operations and answers each, in order.
     pub(crate) fn commit_group(&mut self, group: &[(&Operation, &Plan)]) -> Answers {
+        self.commit_with(group, &|_| Ok(()))
+    }
+
+    /// Commits a group and, before it in the same commit, what `also` does.
+    pub(crate) fn commit_with(&mut self, group: &[(&Operation, &Plan)], also: Also<'_>) -> Answers {
         let refused = |error: &CommitError| group.iter().map(|_| Err(error.clone())).collect();
         if let Err(refusal) = self.ready() {
             return refused(&refusal.into());
@@ -47,14 +56,22 @@ impl Store {
             return Vec::new();
         }
         let mut staged = self.tips.stage();
-        match self.write(group, &mut staged) {
+        match self.write(group, &mut staged, also) {
             Ok((answers, tally)) => {
                 self.tips.adopt(staged);
                 self.count(answers.len(), &tally);
                 self.restart_log_when_due();
                 answers
             }
-            Err(failure) => refused(&self.fail(failure)),
+            Err(failure) => {
+                let error = self.fail(failure);
+                let is_full = matches!(error, CommitError::NotCommitted(Refusal::DiskFull));
+                if is_full && self.reserve.as_mut().is_some_and(Reserve::spend) {
+                    // Once: the reserve is gone now.
+                    return self.commit_with(group, also);
+                }
+                refused(&error)
+            }
         }
     }
 
@@ -76,9 +93,11 @@ impl Store {
         &self,
         group: &[(&Operation, &Plan)],
         staged: &mut Staged,
+        also: Also<'_>,
     ) -> Result<(Answers, Tally), Failure> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         self.check_owner()?;
+        also(&self.connection)?;
         let mut pen = Pen::new(&self.connection, self.views)?;
         let mut answers = Vec::with_capacity(group.len());
         for (operation, plan) in group {

@@ -9,6 +9,7 @@ mod connection;
 mod group;
 mod open;
 mod owner;
+mod reserve;
 mod rewrite;
 mod schema;
 mod side;
@@ -25,21 +26,25 @@ pub(crate) use rewrite::rewrite;
 pub(crate) use schema::identify;
 
 pub use schema::SCHEMA_VERSION;
-pub(crate) use schema::{view_table, view_table_sql};
-pub(crate) use side::{read_checkpoints, write_checkpoints};
+pub(crate) use schema::{reference, view_table, view_table_sql};
+pub(crate) use side::{
+    Trees, read_checkpoints, read_kept, write_checkpoints, write_checkpoints_durably,
+};
 pub(crate) use wal::WalKeeper;
 pub use wal::{WAL_PAGES_MAX, WAL_PAGES_RESTART, WAL_PAGES_SOFT, WalState};
 
 use self::owner::OwnerLock;
+use self::reserve::Reserve;
 use self::tips::Tips;
 use self::wal::WalGauge;
+use crate::archive::Shelf;
 use crate::artifact::ArtifactStore;
 use crate::checkpoint::Checkpoint;
 use crate::digest::Digest;
 use crate::error::{CommitError, Refusal, StorageError};
 use crate::operation::{Committed, Operation, Plan};
 use crate::place::Placement;
-use crate::record::LogId;
+use crate::record::{LogId, LogNumber};
 
 /// What to do when there is no database yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +91,8 @@ pub struct Stats {
     pub checkpoints: u64,
     /// Length of the write-ahead log in pages after the last commit.
     pub wal_pages: u32,
+    /// The disk was full and the room kept for that is used up: accept nothing new.
+    pub reserve_spent: bool,
 }
 
 /// The write side of a database; see the module.
@@ -97,8 +104,10 @@ pub struct Store {
     views: &'static [&'static str],
     artifacts: Option<ArtifactStore>,
     tips: Tips,
+    trees: Trees,
     epoch: u64,
     wal: WalGauge,
+    reserve: Option<Reserve>,
     stats: Stats,
     stopped: bool,
     // Held until the store is gone; declared last so that the connection closes first.
@@ -154,7 +163,8 @@ impl Store {
     /// What this store has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { wal_pages: self.wal.pages(), ..self.stats }
+        let reserve_spent = self.reserve.as_ref().is_some_and(Reserve::is_spent);
+        Stats { wal_pages: self.wal.pages(), reserve_spent, ..self.stats }
     }
 
     /// The artifact store beside the database; `None` on a simulated disk.
@@ -178,6 +188,36 @@ impl Store {
         wal::passive(&self.connection).inspect_err(|_| self.stopped = true)
     }
 
+    /// Bytes of the database's pages that hold something.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn used_bytes(&self) -> Result<u64, StorageError> {
+        let number = |sql: &str| -> rusqlite::Result<u64> {
+            self.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
+        };
+        let pages = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+        Ok(pages.saturating_mul(number("PRAGMA page_size")?))
+    }
+
+    /// Writes the database anew without its free pages; needs that much room once more meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be written; it is then as it was, and the store has stopped.
+    pub fn compact(&mut self) -> Result<(), StorageError> {
+        if self.stopped {
+            return Ok(());
+        }
+        // Its pages may leave memory before it commits: an interrupted one is rolled back as a whole.
+        let compacted = self
+            .connection
+            .pragma_update(None, "cache_spill", true)
+            .and_then(|()| self.connection.execute_batch("VACUUM"))
+            .and_then(|()| self.connection.pragma_update(None, "cache_spill", false));
+        compacted.inspect_err(|_| self.stopped = true)?;
+        wal::truncate(&self.connection).inspect_err(|_| self.stopped = true).map(|_| ())
+    }
+
     /// Closes in good order: empties the write-ahead log and writes the checkpoint file.
     ///
     /// Dropping a store instead is safe and is what a crash looks like to the next opening.
@@ -191,9 +231,22 @@ impl Store {
         wal::truncate(&self.connection)?;
         if let Some(path) = self.placement.checkpoint_path(&self.path) {
             // The file is a second line of defence: failing to write it loses nothing committed.
-            let _ = write_checkpoints(&path, &self.checkpoints());
+            let _ = write_checkpoints(&path, self.checkpoints(), &self.trees);
         }
         Ok(())
+    }
+
+    pub(crate) fn shelf(&self) -> Option<Shelf> {
+        self.placement.shelf(&self.path)
+    }
+
+    /// A log's number in row ids; `None` for a log without records.
+    pub(crate) fn number(&self, log: &LogId) -> Option<LogNumber> {
+        self.tips.get(log).map(|tip| tip.number)
+    }
+
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     pub(crate) const fn connection_mut(&mut self) -> &mut Connection {
@@ -202,6 +255,16 @@ impl Store {
 
     pub(crate) const fn views(&self) -> &'static [&'static str] {
         self.views
+    }
+
+    /// The trees over the logs as they were when they were last kept.
+    pub(crate) const fn trees(&self) -> &Trees {
+        &self.trees
+    }
+
+    /// Takes what the signer has built since, to be kept at closing.
+    pub(crate) fn keep_trees(&mut self, trees: Trees) {
+        self.trees = trees;
     }
 
     pub(crate) fn stop(&mut self) {

@@ -12,7 +12,8 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::connection::{classify, configure_log, configure_writer, writing_flags};
 use super::owner::OwnerLock;
-use super::side::read_checkpoints;
+use super::reserve::Reserve;
+use super::side::{Trees, read_kept};
 use super::tips::{Tip, Tips};
 use super::wal::WalGauge;
 use super::{Access, Options, Stats, Store, schema};
@@ -46,15 +47,19 @@ impl Store {
         let epoch = own(&mut connection, version, views).map_err(refused)?;
         let wal = WalGauge::attach(&mut connection).map_err(refused)?;
         let tips = read_tips(&connection).map_err(|error| detailed(&path, error))?;
+        let mut trees = Trees::new();
         if let Some(file) = placement.checkpoint_path(&path) {
-            let checkpoints = read_checkpoints(&file)?;
-            checkpoints.iter().try_for_each(|it| compare(&connection, &tips, it))?;
+            for kept in read_kept(&file)? {
+                compare(&connection, &tips, &kept.checkpoint)?;
+                trees.insert(kept.checkpoint.log, kept.tree);
+            }
         }
         let artifacts = placement.artifacts(&path);
         if let Some(store) = &artifacts {
             // Leftovers cost only room; a folder that cannot be read shows itself at the first use.
             let _ = store.sweep();
         }
+        let reserve = placement.reserve_path(&path).map(Reserve::take);
         let stats = Stats::default();
         Ok(Self {
             connection,
@@ -63,8 +68,10 @@ impl Store {
             views,
             artifacts,
             tips,
+            trees,
             epoch,
             wal,
+            reserve,
             stats,
             stopped: false,
             _lock: lock,

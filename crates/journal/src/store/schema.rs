@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::error::OpenError;
 
 /// The schema version this program writes and the newest it reads.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// "PALI": marks the file as ours in SQLite's header.
 const APPLICATION_ID: i64 = 0x5041_4c49;
@@ -26,11 +26,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "journal",
-    sql: include_str!("../../migrations/0001-journal.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "journal",
+        sql: include_str!("../../migrations/0001-journal.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "archive",
+        sql: include_str!("../../migrations/0002-archive.sql"),
+    },
+];
 
 const MIGRATION_TABLE: &str = "CREATE TABLE migration (
     version  INTEGER PRIMARY KEY,
@@ -78,16 +85,30 @@ fn check_migrations(connection: &Connection, version: u32) -> Result<(), OpenErr
     Ok(())
 }
 
+/// An empty database in memory with the schema of `version` and the tables of `views`: what is expected.
+pub(crate) fn reference(version: u32, views: &[&str]) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_in_memory()?;
+    advance(&connection, 0, version)?;
+    make_views(&connection, views)?;
+    Ok(connection)
+}
+
 /// Brings the schema from `version` to [`SCHEMA_VERSION`]; the caller holds the transaction.
 pub(super) fn migrate(connection: &Connection, version: u32) -> rusqlite::Result<()> {
-    if version == SCHEMA_VERSION {
+    advance(connection, version, SCHEMA_VERSION)
+}
+
+/// Brings the schema from one version to another.
+fn advance(connection: &Connection, from: u32, to: u32) -> rusqlite::Result<()> {
+    if from >= to {
         return Ok(());
     }
-    if version == 0 {
+    if from == 0 {
         connection.execute_batch(MIGRATION_TABLE)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > version) {
+    let due = |migration: &&Migration| migration.version > from && migration.version <= to;
+    for migration in MIGRATIONS.iter().filter(due) {
         connection.execute_batch(migration.sql)?;
         let checksum = Digest::of(migration.sql.as_bytes());
         connection.execute(
@@ -95,7 +116,7 @@ pub(super) fn migrate(connection: &Connection, version: u32) -> rusqlite::Result
             (migration.version, migration.name, checksum.as_bytes().as_slice()),
         )?;
     }
-    connection.pragma_update(None, "user_version", SCHEMA_VERSION)
+    connection.pragma_update(None, "user_version", to)
 }
 
 /// Makes the tables of views that do not exist yet; the caller holds the transaction.

@@ -86,8 +86,14 @@ fn run(connection: &Connection, mode: CheckpointMode) -> Result<WalState, Storag
             pages: u32::try_from(pages).unwrap_or(0),
             checkpointed: u32::try_from(done).unwrap_or(0),
         }),
-        // Another checkpoint is under way, or a reader holds on: not now is not a failure.
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+        // Another checkpoint is under way, a reader holds on, or the database has no room to grow: not now is
+        // not a failure, because the log keeps everything.
+        Err(error)
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DiskFull)
+            ) =>
+        {
             Ok(WalState { pages: 0, checkpointed: 0 })
         }
         Err(error) => Err(error.into()),

@@ -5,6 +5,8 @@ use thiserror::Error;
 
 use super::blame;
 use super::scan::Scanner;
+use super::structure::StructureFault;
+use super::views::ViewFault;
 use crate::digest::Digest;
 use crate::error::{OpenError, ReadError};
 use crate::record::{DecodeError, LogId};
@@ -49,6 +51,9 @@ pub enum FaultReason {
     /// The payload bytes do not hash to the header's digest, or are not there.
     #[error("its payload was changed or removed")]
     Payload,
+    /// It was archived, and its segment is missing or damaged.
+    #[error("it is archived: {0}")]
+    Archive(String),
     /// The record is consistent in itself but not what its neighbours or a checkpoint link to.
     #[error("it was replaced: {0}")]
     Replaced(&'static str),
@@ -70,6 +75,12 @@ pub enum VerifyError {
     /// A bad record was found.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The file around the records is damaged.
+    #[error(transparent)]
+    Structure(#[from] StructureFault),
+    /// A view is not what the records imply.
+    #[error(transparent)]
+    View(#[from] ViewFault),
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),

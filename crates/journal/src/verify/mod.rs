@@ -1,11 +1,15 @@
 //! Verification: recompute every hash of a log over the stored bytes and name the first bad record.
 //!
 //! `scan` walks chunks in parallel, `blame` looks around a finding to decide which record it is,
-//! `fault` is what is reported. Views are not looked at (that is `rebuild`); nothing is repaired.
+//! `fault` is what is reported. `inspect` looks at the rest of the file too: `structure` and `views`.
+//! Nothing is repaired.
 
 mod blame;
 mod fault;
+mod inspect;
 mod scan;
+mod structure;
+mod views;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -14,6 +18,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use fault::{Fault, FaultReason, VerifyError};
+pub use inspect::inspect;
+pub use structure::{FilePlace, StructureFault};
+pub use views::{Difference, ViewFault};
 
 use self::scan::{Chunk, Scanner, Summary};
 use crate::checkpoint::Checkpoint;
@@ -21,6 +28,7 @@ use crate::digest::Digest;
 use crate::place::Placement;
 use crate::reader::Reader;
 use crate::record::LogId;
+use crate::tlog::TreeHead;
 
 /// Records per chunk, the unit of parallel work.
 const CHUNK_RECORDS: u64 = 16_384;
@@ -49,6 +57,8 @@ pub struct Verification {
     pub range: Range,
     /// Checkpoints kept aside; those of other logs are passed over.
     pub checkpoints: Vec<Checkpoint>,
+    /// Signed checkpoints kept aside, already verified; those of other logs are passed over.
+    pub signed: Vec<TreeHead>,
     /// Threads to use.
     pub threads: NonZeroUsize,
 }
@@ -83,6 +93,7 @@ impl Verification {
             log: LogId::default(),
             range: Range::Whole,
             checkpoints: Vec::new(),
+            signed: Vec::new(),
             threads: NonZeroUsize::MIN,
         }
     }
@@ -93,13 +104,15 @@ impl Verification {
     /// [`VerifyError::Fault`] names the first bad record; the others mean that nothing was found out.
     pub fn run(&self) -> Result<Verified, VerifyError> {
         let scanner = Scanner::open(self)?;
-        let last = scanner.last()?;
+        // What is kept beside the log is read before its end, which a writer may move meanwhile.
+        let roots = self.roots(&scanner)?;
         let mut checkpoints: Vec<Checkpoint> = self.checkpoints.clone();
         if let Range::Since(checkpoint) = &self.range {
             checkpoints.push(checkpoint.clone());
         }
         checkpoints.extend(scanner.kept_aside()?);
         checkpoints.retain(|checkpoint| checkpoint.log == self.log);
+        let last = scanner.last()?;
         let first = match &self.range {
             Range::Whole => 1,
             Range::Tail(records) => last.saturating_sub(*records).saturating_add(1),
@@ -111,6 +124,7 @@ impl Verification {
         for checkpoint in &checkpoints {
             scanner.compare(checkpoint, last)?;
         }
+        scanner.compare_roots(&roots, last)?;
         let empty = summary.records == 0;
         Ok(Verified {
             log: self.log.clone(),
@@ -119,8 +133,19 @@ impl Verification {
             records: summary.records,
             leaf: scanner.leaf(last)?,
             bytes: summary.bytes,
-            checkpoints: checkpoints.len(),
+            checkpoints: checkpoints.len() + roots.len(),
         })
+    }
+
+    /// Sizes and roots the log's tree must have had: those signed, and for a whole log those kept beside it.
+    fn roots(&self, scanner: &Scanner) -> Result<Vec<(u64, Digest)>, VerifyError> {
+        let signed = self.signed.iter().filter(|head| head.log().as_ref() == Some(&self.log));
+        let mut roots: Vec<(u64, Digest)> = signed.map(|head| (head.size, head.root)).collect();
+        if self.range == Range::Whole {
+            roots.extend(scanner.kept_tree()?.map(|tree| (tree.size(), tree.root())));
+        }
+        roots.sort_unstable();
+        Ok(roots)
     }
 
     /// Verifies `first..=last` in chunks and checks that they follow on each other.
@@ -190,12 +215,15 @@ pub fn verify_all(template: &Verification) -> Result<Vec<Verified>, VerifyError>
     let mut logs = scan::registered(&reader)?;
     let kept = scan::kept_aside(&reader, &template.placement)?;
     // A log that only a checkpoint remembers was removed as a whole.
-    for checkpoint in template.checkpoints.iter().chain(&kept) {
-        if !logs.contains(&checkpoint.log) {
-            logs.push(checkpoint.log.clone());
+    let named = template.checkpoints.iter().chain(&kept).map(|checkpoint| checkpoint.log.clone());
+    for log in named.chain(template.signed.iter().filter_map(TreeHead::log)) {
+        if !logs.contains(&log) {
+            logs.push(log);
         }
     }
     let whole =
         |log: &LogId| Verification { log: log.clone(), range: Range::Whole, ..template.clone() };
-    logs.iter().map(|log| whole(log).run()).collect()
+    let verified = logs.iter().map(|log| whole(log).run()).collect::<Result<_, _>>()?;
+    scan::check_segments(&reader, &logs)?;
+    Ok(verified)
 }

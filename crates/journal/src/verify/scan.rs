@@ -9,6 +9,7 @@ use rusqlite::{ErrorCode, OptionalExtension as _, Row};
 
 use super::Verification;
 use super::fault::{Fault, FaultReason, Finding, VerifyError};
+use crate::archive::{self, ArchiveError};
 use crate::artifact::ArtifactError;
 use crate::checkpoint::Checkpoint;
 use crate::digest::{Digest, leaf_of, payload_digest_of};
@@ -16,7 +17,8 @@ use crate::error::ReadError;
 use crate::place::Placement;
 use crate::reader::{Reader, blob};
 use crate::record::{HeaderView, LogId, LogNumber, PayloadRef, SEQUENCE_MAX, Timestamp};
-use crate::store::read_checkpoints;
+use crate::store::{read_checkpoints, read_kept};
+use crate::tlog::Frontier;
 
 /// Page cache of a scanner, in KiB: pages are read once, so a small one is quickest.
 const CACHE_KIB: i64 = 512;
@@ -103,6 +105,49 @@ impl Scanner {
         Err(self.fault(kept.sequence, reason).into())
     }
 
+    /// The tree over the log that is kept beside the database, if one was built.
+    pub(super) fn kept_tree(&self) -> Result<Option<Frontier>, VerifyError> {
+        let path = self.placement.checkpoint_path(self.reader.path());
+        let kept = path.as_deref().map_or_else(|| Ok(Vec::new()), read_kept)?;
+        let own = kept.into_iter().find(|kept| kept.checkpoint.log == self.log);
+        Ok(own.map(|kept| kept.tree).filter(|tree| tree.size() > 0))
+    }
+
+    /// Checks that the log's tree had these roots at these sizes, which ascend.
+    pub(super) fn compare_roots(
+        &self,
+        roots: &[(u64, Digest)],
+        last: u64,
+    ) -> Result<(), VerifyError> {
+        let mut tree = Frontier::default();
+        for (size, root) in roots {
+            if *size > last {
+                let reason = FaultReason::Truncated { expected: *size };
+                return Err(self.fault(last + 1, reason).into());
+            }
+            self.grow(&mut tree, *size)?;
+            if tree.root() != *root {
+                let reason = FaultReason::Replaced("a checkpoint was signed over other records");
+                return Err(self.fault(*size, reason).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn grow(&self, tree: &mut Frontier, size: u64) -> Result<(), VerifyError> {
+        while tree.size() < size {
+            let before = tree.size();
+            let wanted = usize::try_from(size - before).unwrap_or(usize::MAX);
+            for header in self.reader.headers(&self.log, before, wanted)? {
+                tree.push(leaf_of(&header));
+            }
+            if tree.size() == before {
+                return Err(self.fault(before + 1, FaultReason::Missing).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Verifies the records `from..=to`.
     pub(super) fn chunk(&self, from: u64, to: u64) -> Chunk {
         let mut chunk = Chunk { from, ends: None, summary: Summary::default(), finding: None };
@@ -157,7 +202,7 @@ impl Scanner {
         if blob(column(1)?) != view.stream {
             return Err(bad(FaultReason::Displaced("the stream column is not the header's")));
         }
-        self.payload(&view.payload, column(4)?.as_blob().ok(), expected)?;
+        self.payload(&view.payload, column(4)?.as_blob().ok(), (id, bytes, expected))?;
         let begin = match &chunk.ends {
             None => (view.prev_leaf, view.time),
             Some((begin, end)) => {
@@ -175,7 +220,7 @@ impl Scanner {
         &self,
         expected: &PayloadRef,
         inline: Option<&[u8]>,
-        sequence: u64,
+        (id, header, sequence): (i64, &[u8], u64),
     ) -> Result<(), Finding> {
         let bad = || Finding::Bad { sequence, reason: FaultReason::Payload };
         let matches = |payload: &[u8]| {
@@ -184,6 +229,14 @@ impl Scanner {
         };
         match (expected.artifact, inline) {
             (None, Some(payload)) if matches(payload) => Ok(()),
+            (None, None) => match self.reader.archived(id) {
+                Ok(found) if found.header == header && matches(&found.payload) => Ok(()),
+                // Then it is as if someone had removed it.
+                Ok(_) | Err(ArchiveError::Unlisted) => Err(bad()),
+                Err(error) => {
+                    Err(Finding::Bad { sequence, reason: FaultReason::Archive(error.to_string()) })
+                }
+            },
             (None, _) | (Some(_), Some(_)) => Err(bad()),
             (Some(digest), None) => match self.reader.artifacts().map(|store| store.get(digest)) {
                 Some(Ok(payload)) if matches(&payload) => Ok(()),
@@ -299,6 +352,22 @@ pub(super) fn check_strays(reader: &Reader) -> Result<(), VerifyError> {
         }
         after = number.row(SEQUENCE_MAX);
     }
+}
+
+/// Checks that every segment is the file that was sealed and has the records it is listed for.
+pub(super) fn check_segments(reader: &Reader, logs: &[LogId]) -> Result<(), VerifyError> {
+    let Some(shelf) = reader.shelf() else { return Ok(()) };
+    for listed in archive::listed(reader.connection()).map_err(ReadError::from)? {
+        if let Err(error) = shelf.check(&listed) {
+            let number = LogNumber::of(listed.first).map_or(0, |number| number.0);
+            let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+            let log = index.and_then(|index| logs.get(index)).cloned().unwrap_or_default();
+            let sequence = LogNumber::sequence(listed.first);
+            let reason = FaultReason::Archive(error.to_string());
+            return Err(Fault { log, sequence, reason }.into());
+        }
+    }
+    Ok(())
 }
 
 fn stray(sequence: u64) -> Fault {

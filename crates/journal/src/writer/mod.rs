@@ -24,6 +24,7 @@ use crate::place::Placement;
 use crate::reader::{Notice, Reader, Subscription};
 use crate::record::LogId;
 use crate::store::{Options, Stats, Store};
+use crate::tlog::{Notary, Signer, reaches};
 
 /// A handle to a running journal. Clones share one writer; it ends when the last one is dropped or
 /// [`Journal::close`] is called.
@@ -49,6 +50,8 @@ struct Board {
     queue: Queue,
     notice: Arc<Notice>,
     stats: Mutex<Stats>,
+    /// Why the last records were not signed at closing.
+    unsigned: Mutex<Option<String>>,
 }
 
 impl Journal {
@@ -58,6 +61,29 @@ impl Journal {
     /// As [`Store::open`]; also when a thread cannot be started.
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let store = Store::open(options.clone())?;
+        Self::start(store, options, None)
+    }
+
+    /// As [`Journal::open`], with checkpoints that are signed: one second after a record at the latest,
+    /// sooner when 1 000 have come, ten times a second at most, and at closing.
+    ///
+    /// # Errors
+    /// As [`Journal::open`]; also when the journal does not reach what its node has signed. On a
+    /// simulated disk nothing is signed.
+    pub fn open_signing(options: Options, notary: Notary) -> Result<Self, OpenError> {
+        let store = Store::open(options.clone())?;
+        reaches(&notary, &store.checkpoints())?;
+        let signer = match options.placement.checkpoint_path(store.path()) {
+            None => None,
+            Some(file) => {
+                let reader = Reader::open_at(store.path(), &options.placement);
+                Some(Signer::new(notary, reader?, &file, store.trees().clone()))
+            }
+        };
+        Self::start(store, options, signer)
+    }
+
+    fn start(store: Store, options: Options, signer: Option<Signer>) -> Result<Self, OpenError> {
         let board = Arc::new(Board::default());
         let running = Running {
             path: store.path().to_owned(),
@@ -68,7 +94,7 @@ impl Journal {
             writer: Mutex::new(None),
             board: Arc::clone(&board),
         };
-        let writer = thread::start(store, &running.placement, board)?;
+        let writer = thread::start(store, &running.placement, signer, board)?;
         *running.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
         Ok(Self { running: Arc::new(running) })
     }
@@ -135,6 +161,12 @@ impl Journal {
     #[must_use]
     pub fn stats(&self) -> Stats {
         *self.running.board.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the last records were left unsigned when the journal was closed; `None` when they were not.
+    #[must_use]
+    pub fn unsigned(&self) -> Option<String> {
+        self.running.board.unsigned.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The database file.

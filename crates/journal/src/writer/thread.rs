@@ -7,20 +7,22 @@ use std::sync::{Arc, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use super::Board;
-use super::housekeeper::Housekeeper;
+use super::housekeeper::{Ending, Housekeeper};
 use super::queue::Ticket;
 use crate::error::{OpenError, StorageError};
 use crate::operation::{Operation, Plan};
 use crate::place::Placement;
 use crate::store::Store;
+use crate::tlog::Signer;
 
 /// Starts the writer and its housekeeper.
 pub(super) fn start(
     store: Store,
     placement: &Placement,
+    signer: Option<Signer>,
     board: Arc<Board>,
 ) -> Result<JoinHandle<Result<(), StorageError>>, OpenError> {
-    let housekeeper = Housekeeper::start(&store, placement)?;
+    let housekeeper = Housekeeper::start(&store, placement, signer)?;
     let path = store.path().to_owned();
     Builder::new()
         .name("journal-writer".to_owned())
@@ -36,7 +38,15 @@ fn run(mut store: Store, board: &Board, mut housekeeper: Housekeeper) -> Result<
         commit(&mut store, board, tickets);
         housekeeper.after_commit(&store);
     }
-    housekeeper.stop();
+    let ending = if store.is_stopped() || housekeeper.has_failed() {
+        Ending::Abrupt
+    } else {
+        Ending::Orderly
+    };
+    if let Some(trees) = housekeeper.stop(ending) {
+        store.keep_trees(trees);
+    }
+    *board.unsigned.lock().unwrap_or_else(PoisonError::into_inner) = housekeeper.unsigned();
     store.close()
 }
 

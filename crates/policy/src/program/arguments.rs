@@ -7,12 +7,13 @@ use std::collections::HashMap;
 
 use serde_json::{Number, Value};
 
-use super::bits::RowSet;
+use super::bits::{Bits, RowSet};
 use super::column::Hits;
 use super::labels::Index;
 use super::patterns::{Globs, PatternCache, Patterns};
+use super::thresholds::Thresholds;
 use crate::pattern::TEXT_BYTES_MAX;
-use crate::rule::{Accepted, Bound, QUANTITY_END};
+use crate::rule::{Accepted, Bound, Operator, QUANTITY_END};
 use crate::selector::{Found, Selector};
 use crate::units::{Quantity, quantity};
 
@@ -24,8 +25,24 @@ pub(crate) struct ArgumentTest {
     ints: HashMap<i64, RowSet>,
     bools: HashMap<bool, RowSet>,
     globs: Patterns,
-    bounds: Vec<(Bound, RowSet)>,
+    bytes: Bounds,
+    micros: Bounds,
     asking: Asking,
+}
+
+/// Rows by what their quantity is held against, both ends included.
+#[derive(Debug)]
+struct Bounds {
+    at_most: Thresholds,
+    /// With limits turned around, so that the least reaches furthest.
+    at_least: Thresholds,
+}
+
+impl Bounds {
+    fn add_holding(&self, value: u64, hits: &mut Bits) {
+        self.at_most.add_at_least(value, hits);
+        self.at_least.add_at_least(!value, hits);
+    }
 }
 
 /// Rows by the kind of value one of their alternatives needs.
@@ -70,7 +87,7 @@ impl ArgumentTest {
             self.globs.add_matches(text, &mut hits.yes);
         }
         unknown([&self.asking.int, &self.asking.bool], hits);
-        if !self.bounds.is_empty() {
+        if !(self.asking.bytes.is_empty() && self.asking.time.is_empty()) {
             self.compare(quantity(text).ok(), hits);
         }
     }
@@ -97,20 +114,13 @@ impl ArgumentTest {
             Some(Quantity::Micros(micros)) if micros < QUANTITY_END => (None, Some(micros)),
             _ => (None, None),
         };
-        for (bound, rows) in &self.bounds {
-            let (value, limit) = match bound.quantity {
-                Quantity::Bytes(limit) => (bytes, limit),
-                Quantity::Micros(limit) => (micros, limit),
-            };
-            if value.is_some_and(|value| bound.operator.holds(value, limit)) {
-                rows.add_to(&mut hits.yes);
-            }
+        match bytes {
+            Some(bytes) => self.bytes.add_holding(bytes, &mut hits.yes),
+            None => self.asking.bytes.add_to(&mut hits.maybe),
         }
-        if bytes.is_none() {
-            self.asking.bytes.add_to(&mut hits.maybe);
-        }
-        if micros.is_none() {
-            self.asking.time.add_to(&mut hits.maybe);
+        match micros {
+            Some(micros) => self.micros.add_holding(micros, &mut hits.yes),
+            None => self.asking.time.add_to(&mut hits.maybe),
         }
     }
 }
@@ -127,8 +137,37 @@ pub(crate) struct Arguments {
     ints: Index<i64>,
     bools: Index<bool>,
     globs: Globs,
-    bounds: Index<Bound>,
+    bytes: Limits,
+    micros: Limits,
     asking: [Vec<u32>; 6],
+}
+
+/// Bounds on one kind of quantity, while they are collected.
+#[derive(Debug, Default)]
+struct Limits {
+    at_most: Vec<(u64, u32)>,
+    at_least: Vec<(u64, u32)>,
+}
+
+impl Limits {
+    /// A bound that nothing can keep, less than zero, holds for no value.
+    fn add(&mut self, operator: Operator, limit: u64, row: u32) {
+        match operator {
+            Operator::AtMost => self.at_most.push((limit, row)),
+            Operator::Less => self.at_most.extend(limit.checked_sub(1).map(|limit| (limit, row))),
+            Operator::AtLeast => self.at_least.push((!limit, row)),
+            Operator::Greater => {
+                self.at_least.extend(limit.checked_add(1).map(|limit| (!limit, row)))
+            }
+        }
+    }
+
+    fn build(self, rows: usize) -> Bounds {
+        Bounds {
+            at_most: Thresholds::of(rows, self.at_most),
+            at_least: Thresholds::of(rows, self.at_least),
+        }
+    }
 }
 
 impl Arguments {
@@ -142,7 +181,8 @@ impl Arguments {
             ints: Index::default(),
             bools: Index::default(),
             globs: Globs::default(),
-            bounds: Index::default(),
+            bytes: Limits::default(),
+            micros: Limits::default(),
             asking: Default::default(),
         }
     }
@@ -167,13 +207,16 @@ impl Arguments {
                     self.globs.add(value, row);
                     &mut *glob
                 }
-                Accepted::Bound(bound) => {
-                    self.bounds.add(*bound, row);
-                    match bound.quantity {
-                        Quantity::Bytes(_) => &mut *bytes,
-                        Quantity::Micros(_) => &mut *time,
+                Accepted::Bound(Bound { operator, quantity }) => match quantity {
+                    Quantity::Bytes(limit) => {
+                        self.bytes.add(*operator, *limit, row);
+                        &mut *bytes
                     }
-                }
+                    Quantity::Micros(limit) => {
+                        self.micros.add(*operator, *limit, row);
+                        &mut *time
+                    }
+                },
             };
             if asking.last() != Some(&row) {
                 asking.push(row);
@@ -194,7 +237,8 @@ impl Arguments {
             ints: self.ints.build(rows),
             bools: self.bools.build(rows),
             globs: cache.build(self.globs, rows)?,
-            bounds: self.bounds.build(rows).into_iter().collect(),
+            bytes: self.bytes.build(rows),
+            micros: self.micros.build(rows),
             asking: Asking { text, int, bool, glob, bytes, time },
         })
     }

@@ -3,24 +3,70 @@
 //! Rows are the conditions of one tool's rules, numbered. A decision is a handful of these sets
 //! combined word by word, which is why it costs the same for ten rules and for hundreds.
 
+use std::ops::Deref;
+use std::ops::DerefMut;
 use std::slice;
 
 const WORD: usize = u64::BITS as usize;
 
+/// Words that need no allocation: 512 rows, what 10 000 rules over 50 tools come to.
+const INLINE: usize = 8;
+
 /// A set over a fixed number of rows. Rows beyond it are ignored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Bits {
-    words: Box<[u64]>,
+    words: Words,
+}
+
+#[derive(Debug, Clone)]
+enum Words {
+    Inline([u64; INLINE], usize),
+    Heap(Box<[u64]>),
+}
+
+impl Words {
+    fn filled(word: u64, rows: usize) -> Words {
+        match rows.div_ceil(WORD) {
+            few @ 0..=INLINE => Words::Inline([word; INLINE], few),
+            many => Words::Heap(vec![word; many].into()),
+        }
+    }
+}
+
+impl Deref for Words {
+    type Target = [u64];
+
+    fn deref(&self) -> &[u64] {
+        match self {
+            Words::Inline(words, length) => words.get(..*length).unwrap_or_default(),
+            Words::Heap(words) => words,
+        }
+    }
+}
+
+impl DerefMut for Words {
+    fn deref_mut(&mut self) -> &mut [u64] {
+        match self {
+            Words::Inline(words, length) => words.get_mut(..*length).unwrap_or_default(),
+            Words::Heap(words) => words,
+        }
+    }
+}
+
+impl PartialEq for Bits {
+    fn eq(&self, other: &Bits) -> bool {
+        *self.words == *other.words
+    }
 }
 
 impl Bits {
     pub(crate) fn empty(rows: usize) -> Bits {
-        Bits { words: vec![0; rows.div_ceil(WORD)].into() }
+        Bits { words: Words::filled(0, rows) }
     }
 
     /// May also hold rows past the last one; `iter` is for sets made of real rows.
     pub(crate) fn full(rows: usize) -> Bits {
-        Bits { words: vec![u64::MAX; rows.div_ceil(WORD)].into() }
+        Bits { words: Words::filled(u64::MAX, rows) }
     }
 
     pub(crate) fn of(rows: usize, members: impl IntoIterator<Item = usize>) -> Bits {
@@ -55,7 +101,7 @@ impl Bits {
 
     /// Whether every member of `other` is one here.
     pub(crate) fn includes(&self, other: &Bits) -> bool {
-        self.words.iter().zip(&other.words).all(|(mine, theirs)| theirs & !mine == 0)
+        self.words.iter().zip(other.words.iter()).all(|(mine, theirs)| theirs & !mine == 0)
     }
 
     pub(crate) fn add(&mut self, other: &Bits) {
@@ -72,7 +118,7 @@ impl Bits {
 
     /// Combines with `other`: both for the rows of `all`, either for the rest.
     pub(crate) fn quantify(&mut self, other: &Bits, all: &Bits) {
-        let words = self.words.iter_mut().zip(&other.words).zip(&all.words);
+        let words = self.words.iter_mut().zip(other.words.iter()).zip(all.words.iter());
         for ((mine, theirs), all) in words {
             *mine = (*mine & *theirs & all) | ((*mine | *theirs) & !all);
         }
@@ -80,12 +126,18 @@ impl Bits {
 
     /// The members in ascending order.
     pub(crate) fn iter(&self) -> Members<'_> {
-        let mut words = self.words.iter();
-        Members { current: words.next().copied().unwrap_or(0), base: 0, words }
+        self.iter_from(0)
+    }
+
+    /// The members in ascending order, from `row` on.
+    pub(crate) fn iter_from(&self, row: usize) -> Members<'_> {
+        let mut words = self.words.get(row / WORD..).unwrap_or_default().iter();
+        let first = words.next().copied().unwrap_or(0);
+        Members { current: first & (u64::MAX << (row % WORD)), base: row / WORD * WORD, words }
     }
 
     fn with(&mut self, other: &Bits, combine: impl Fn(u64, u64) -> u64) {
-        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
+        for (mine, theirs) in self.words.iter_mut().zip(other.words.iter()) {
             *mine = combine(*mine, *theirs);
         }
     }
@@ -116,7 +168,7 @@ impl Iterator for Members<'_> {
 #[derive(Debug, Clone)]
 pub(crate) enum RowSet {
     Few(Box<[u32]>),
-    Many(Bits),
+    Many(Box<[u64]>),
 }
 
 impl RowSet {
@@ -124,21 +176,31 @@ impl RowSet {
         if members.len() * 2 <= rows.div_ceil(WORD) + 2 {
             RowSet::Few(members.into())
         } else {
-            RowSet::Many(Bits::of(rows, members.into_iter().map(|row| row as usize)))
+            let bits = Bits::of(rows, members.into_iter().map(|row| row as usize));
+            RowSet::Many(bits.words.as_ref().into())
         }
+    }
+
+    /// Whether it was made of no member.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, RowSet::Few(rows) if rows.is_empty())
     }
 
     pub(crate) fn add_to(&self, bits: &mut Bits) {
         match self {
             RowSet::Few(rows) => rows.iter().for_each(|row| bits.insert(*row as usize)),
-            RowSet::Many(rows) => bits.add(rows),
+            RowSet::Many(rows) => {
+                bits.words.iter_mut().zip(rows).for_each(|(mine, theirs)| *mine |= theirs);
+            }
         }
     }
 
     pub(crate) fn contains(&self, row: usize) -> bool {
         match self {
             RowSet::Few(rows) => rows.iter().any(|found| *found as usize == row),
-            RowSet::Many(rows) => rows.contains(row),
+            RowSet::Many(rows) => {
+                rows.get(row / WORD).is_some_and(|word| word >> (row % WORD) & 1 == 1)
+            }
         }
     }
 
@@ -153,7 +215,7 @@ impl RowSet {
                 }
             }
             RowSet::Many(rows) => {
-                let words = bits.words.iter_mut().zip(&hits.words).zip(&rows.words);
+                let words = bits.words.iter_mut().zip(hits.words.iter()).zip(rows);
                 words.for_each(|((mine, hit), asked)| *mine &= hit | !asked);
             }
         }
@@ -172,6 +234,11 @@ mod tests {
         assert!(some.contains(64) && !some.contains(65) && !some.contains(500));
         assert!(Bits::full(rows).includes(&some) && !some.includes(&Bits::full(rows)));
         assert!(Bits::empty(0).iter().next().is_none());
+        assert_eq!(some.iter_from(64).collect::<Vec<_>>(), [64, 129]);
+        assert_eq!(some.iter_from(65).collect::<Vec<_>>(), [129]);
+        assert!(some.iter_from(500).next().is_none());
+        let wide = Bits::of(1000, [1, 999]);
+        assert_eq!(wide.iter().collect::<Vec<_>>(), [1, 999]);
         let mut rest = some.clone();
         rest.drop_all(&Bits::of(rows, [63]));
         assert_eq!(rest.iter().collect::<Vec<_>>(), [0, 64, 129]);

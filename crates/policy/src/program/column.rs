@@ -117,7 +117,7 @@ pub(crate) enum Test {
     Principal(PrincipalTest),
     Paths(PathTest),
     Hosts(HostTest),
-    Argument(ArgumentTest),
+    Argument(Box<ArgumentTest>),
 }
 
 impl Column {

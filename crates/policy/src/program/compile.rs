@@ -153,7 +153,8 @@ impl Fields {
         let (asking, hosts) = self.hosts;
         push(Field::Host, asking, Test::Hosts(hosts.build(rows, &entry.hosts, Asks::of(entry))));
         for (key, asking, collected) in self.arguments {
-            push(Field::Argument(key), asking, Test::Argument(collected.build(rows, cache)?));
+            let test = Box::new(collected.build(rows, cache)?);
+            push(Field::Argument(key), asking, Test::Argument(test));
         }
         Ok(columns)
     }

@@ -13,6 +13,8 @@ mod hosts;
 mod labels;
 mod paths;
 mod patterns;
+mod prefixes;
+mod thresholds;
 
 use crate::call::Call;
 use crate::decision::{Action, Basis, Contribution, Decision};
@@ -71,7 +73,9 @@ impl Program {
             if strongest == Action::Deny && rule.action != strongest {
                 break;
             }
-            decision.constraints = decision.constraints.tightened(rule.constraints);
+            if rule.action != Action::Deny {
+                decision.demand(rule, asked.call);
+            }
             if rule.action == strongest {
                 decision.verdict = strongest.verdict();
                 decision.basis = Basis::Rules;
@@ -96,6 +100,9 @@ impl Program {
             column.test(asked, &self.widening, &mut hits);
             column.asking.restrict(&mut total.yes, &hits.yes);
             column.asking.restrict(&mut total.maybe, &hits.maybe);
+            if total.maybe.is_empty() {
+                return total.maybe;
+            }
         }
         self.excepted(&self.holding(&total))
     }
@@ -114,11 +121,9 @@ impl Program {
     pub(crate) fn excepted(&self, holding: &Bits) -> Bits {
         let mut contributing = holding.clone();
         contributing.keep(&self.match_rows);
-        for row in self.matches..self.rows.len() {
-            if holding.contains(row) {
-                let owner = self.rows.get(row).map_or(row, |row| row.owner);
-                contributing.remove(owner);
-            }
+        for row in holding.iter_from(self.matches) {
+            let owner = self.rows.get(row).map_or(row, |row| row.owner);
+            contributing.remove(owner);
         }
         contributing
     }

@@ -83,7 +83,7 @@ impl Paths {
         }
         match layer {
             Layer::BuiltIn => self.built_in.push(row),
-            Layer::Rules => self.rules.push(row),
+            Layer::Ticket | Layer::Rules | Layer::Extension => self.rules.push(row),
         }
         for pattern in patterns {
             self.globs.add(&pattern.glob, row);

@@ -6,38 +6,34 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use globset::{Candidate, Glob, GlobSet};
+use globset::Glob;
 
 use super::bits::{Bits, RowSet};
+use super::prefixes::PrefixIndex;
 
 /// A set of globs and the rows each belongs to.
 #[derive(Debug)]
 pub(crate) struct Patterns {
-    set: Arc<GlobSet>,
-    rows: Vec<RowSet>,
+    index: Arc<PrefixIndex>,
+    rows: Box<[RowSet]>,
 }
 
 impl Patterns {
     /// Adds to `hits` the rows of every glob that matches `text`.
     pub(crate) fn add_matches(&self, text: &str, hits: &mut Bits) {
-        if self.rows.is_empty() {
-            return;
-        }
-        let mut matched = Vec::new();
-        self.set.matches_candidate_into(&Candidate::from_bytes(text), &mut matched);
-        for index in matched {
-            if let Some(rows) = self.rows.get(index) {
+        self.index.each_match(text, |glob| {
+            if let Some(rows) = self.rows.get(glob) {
                 rows.add_to(hits);
             }
-        }
+        });
     }
 }
 
-/// Sets already built in this compilation. Tools with the same rules share theirs, because building
+/// Indexes already built in this compilation. Tools with the same rules share theirs, because building
 /// one is most of the cost of loading a policy.
 #[derive(Debug, Default)]
 pub(crate) struct PatternCache {
-    sets: HashMap<Vec<Glob>, Arc<GlobSet>>,
+    indexes: HashMap<Vec<Glob>, Arc<PrefixIndex>>,
 }
 
 impl PatternCache {
@@ -48,15 +44,15 @@ impl PatternCache {
     pub(crate) fn build(&mut self, globs: Globs, rows: usize) -> Result<Patterns, globset::Error> {
         let (globs, members): (Vec<Glob>, Vec<Vec<u32>>) = globs.entries.into_iter().unzip();
         let members = members.into_iter().map(|members| RowSet::of(rows, members)).collect();
-        let set = match self.sets.get(&globs) {
-            Some(set) => Arc::clone(set),
+        let index = match self.indexes.get(&globs) {
+            Some(index) => Arc::clone(index),
             None => {
-                let set = Arc::new(GlobSet::new(&globs)?);
-                self.sets.insert(globs, Arc::clone(&set));
-                set
+                let index = Arc::new(PrefixIndex::new(&globs)?);
+                self.indexes.insert(globs, Arc::clone(&index));
+                index
             }
         };
-        Ok(Patterns { set, rows: members })
+        Ok(Patterns { index, rows: members })
     }
 }
 

@@ -1,16 +1,21 @@
 //! Reads `constraints`: what a call that is let through must keep to.
 //!
-//! Only what this version carries out can be written; carrying it out is the caller's part.
+//! Carrying it out is the caller's part, and so is refusing what cannot be carried out.
 
-use crate::decision::{Constraints, Profile};
+use super::bad_unit;
+use crate::decision::{Constraints, Profile, Redact};
 use crate::document::{Diagnostic, Fields, Node, Report, Yaml, suggest};
 use crate::units;
 
-const FIELDS: [&str; 4] = ["profile", "timeout", "max_file_size", "max_transfer"];
+const FIELDS: [&str; 6] =
+    ["profile", "timeout", "max_file_size", "max_transfer", "require_ticket", "redact"];
 
-/// Keys of the rule language that this version does not carry out, and what they would need.
-const UNSUPPORTED: [(&str, &str); 2] =
-    [("require_ticket", "tickets are"), ("redact", "redaction is")];
+const REDACT: [(&str, Redact); 4] = [
+    ("none", Redact::None),
+    ("input", Redact::Input),
+    ("output", Redact::Output),
+    ("both", Redact::Both),
+];
 
 /// Reads the constraints of one rule.
 pub(super) fn read(node: &Node, label: &str, report: &mut Report) -> Constraints {
@@ -18,15 +23,7 @@ pub(super) fn read(node: &Node, label: &str, report: &mut Report) -> Constraints
     let Some(fields) = report.take(Fields::of(node, what.as_str())) else {
         return Constraints::default();
     };
-    let known: Vec<&str> = FIELDS.into_iter().chain(UNSUPPORTED.map(|(key, _)| key)).collect();
-    report.extend(fields.finish(&known));
-    for (key, feature) in UNSUPPORTED {
-        if let Some((key, _)) = fields.entry(key) {
-            let message =
-                format!("{what}: `{}`: {feature} not supported by this version", key.name);
-            report.add(Diagnostic::error(key.span, message));
-        }
-    }
+    report.extend(fields.finish(&FIELDS));
     let take = |name: &str| fields.optional(name).map(|node| (node, format!("{what}: {name}")));
     let profile = take("profile").map(|(node, what)| profile(node, &what));
     let timeout = take("timeout").map(|(node, what)| {
@@ -35,11 +32,15 @@ pub(super) fn read(node: &Node, label: &str, report: &mut Report) -> Constraints
     });
     let file = take("max_file_size").map(|(node, what)| size(node, &what));
     let transfer = take("max_transfer").map(|(node, what)| size(node, &what));
+    let ticket = take("require_ticket").map(|(node, what)| node.bool(&what));
+    let redact = take("redact").map(|(node, what)| redact(node, &what));
     Constraints {
         profile: profile.and_then(|profile| report.take(profile)),
         timeout: timeout.and_then(|timeout| report.take(timeout)),
         max_file_size: file.and_then(|size| report.take(size)),
         max_transfer: transfer.and_then(|size| report.take(size)),
+        require_ticket: ticket.and_then(|ticket| report.take(ticket)).unwrap_or_default(),
+        redact: redact.and_then(|redact| report.take(redact)).unwrap_or_default(),
     }
 }
 
@@ -64,6 +65,11 @@ fn profile(node: &Node, what: &str) -> Result<Profile, Diagnostic> {
     })
 }
 
-fn bad_unit(node: &Node, what: &str, error: &units::UnitError) -> Diagnostic {
-    Diagnostic::error(node.span, format!("{what}: {error}")).with_hint(error.hint())
+fn redact(node: &Node, what: &str) -> Result<Redact, Diagnostic> {
+    let text = node.text(what)?;
+    let named = REDACT.iter().find(|(name, _)| *name == text);
+    named.map(|(_, redact)| *redact).ok_or_else(|| {
+        Diagnostic::error(node.span, format!("{what}: `{text}` cannot be redacted"))
+            .with_hint("it is one of none, input, output and both")
+    })
 }

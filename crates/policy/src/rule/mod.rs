@@ -3,10 +3,12 @@
 //! The readers beside this file turn YAML into these types and report what is wrong with the text
 //! itself. Whether tools and arguments exist is `check.rs`'s question, matching is `program/`'s.
 
+mod approve;
 mod argument;
 mod condition;
 mod constraint;
 mod cover;
+mod limit;
 mod read;
 mod suite;
 
@@ -16,13 +18,14 @@ use std::sync::Arc;
 use globset::Glob;
 
 use crate::catalogue::{Effect, Entry};
-use crate::decision::{Action, Constraints, Layer};
-use crate::document::Span;
+use crate::decision::{Action, Approve, Constraints, Layer};
+use crate::document::{Diagnostic, Node, Span};
 use crate::pattern::{HostPattern, NamePattern, PathPattern};
 use crate::selector::Selector;
-use crate::units::Quantity;
+use crate::units::{Quantity, UnitError};
 
 pub(crate) use argument::QUANTITY_END;
+pub(crate) use limit::{Counted, Limit};
 pub(crate) use read::read;
 pub(crate) use suite::Case;
 
@@ -39,17 +42,20 @@ pub(crate) struct Rule {
     pub(crate) action: Action,
     pub(crate) reason: Option<Arc<str>>,
     pub(crate) constraints: Constraints,
+    pub(crate) limits: Vec<Limit>,
+    /// Who may approve what this rule sends to review, where its author said.
+    pub(crate) approve: Option<Approve>,
 }
 
 /// One item of `except`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Except {
     pub(crate) condition: Condition,
     pub(crate) because: Option<String>,
 }
 
 /// What `match` or an `except` item asks. Empty lists are conditions that were not written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Condition {
     pub(crate) tools: Tools,
     pub(crate) caller_tags: Vec<String>,
@@ -68,7 +74,7 @@ pub(crate) struct Condition {
 }
 
 /// Which tools a condition is about; resolved against the catalogue at load.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Tools {
     /// Every tool.
     Any,
@@ -92,7 +98,7 @@ impl Tools {
 }
 
 /// One entry of `args`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Argument {
     /// The key as written; conditions on one key share a column of the program.
     pub(crate) key: String,
@@ -150,16 +156,6 @@ impl Operator {
         (">", Operator::Greater),
     ];
 
-    /// Whether `left` compares so with `right`.
-    pub(crate) fn holds(self, left: u64, right: u64) -> bool {
-        match self {
-            Operator::Less => left < right,
-            Operator::AtMost => left <= right,
-            Operator::Greater => left > right,
-            Operator::AtLeast => left >= right,
-        }
-    }
-
     fn sign(self) -> &'static str {
         match self {
             Operator::Less => "<",
@@ -183,4 +179,9 @@ impl fmt::Display for Accepted {
             },
         }
     }
+}
+
+/// A quantity that cannot be read, with the units there are.
+fn bad_unit(node: &Node, what: &str, error: &UnitError) -> Diagnostic {
+    Diagnostic::error(node.span, format!("{what}: {error}")).with_hint(error.hint())
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::condition::{self, Part};
-use super::{Case, Except, Rule, constraint, suite};
+use super::{Case, Except, Rule, approve, constraint, limit, suite};
 use crate::builtin;
 use crate::decision::{Action, Constraints, Layer};
 use crate::document::{Diagnostic, Fields, Limits, Node, Report, Source, Span, Yaml, read_within};
@@ -22,10 +22,8 @@ const RULES_MAX: usize = 10_000;
 /// Items of one `except`.
 const EXCEPT_MAX: usize = 64;
 
-/// Keys of the rule language that this version does not carry out, and what they would need.
-const UNSUPPORTED: [(&str, &str); 2] = [("limits", "quotas are"), ("approve", "approvals are")];
-
-const RULE_FIELDS: [&str; 6] = ["name", "match", "action", "except", "reason", "constraints"];
+const RULE_FIELDS: [&str; 8] =
+    ["name", "match", "action", "except", "reason", "limits", "constraints", "approve"];
 
 /// What a rule file holds.
 #[derive(Debug, Default)]
@@ -91,27 +89,22 @@ fn rule(node: &Node, number: usize, report: &mut Report) -> Option<Rule> {
         _ => format!("rule {number}"),
     };
     let fields = report.take(Fields::of(node, label.as_str()))?;
-    let known: Vec<&str> = RULE_FIELDS.into_iter().chain(UNSUPPORTED.map(|(key, _)| key)).collect();
-    report.extend(fields.finish(&known));
-    for (key, feature) in UNSUPPORTED {
-        if let Some((key, _)) = fields.entry(key) {
-            let message =
-                format!("{label}: `{}`: {feature} not supported by this version", key.name);
-            report.add(Diagnostic::error(key.span, message));
-        }
-    }
+    report.extend(fields.finish(&RULE_FIELDS));
     let name = report.take(fields.required("name").and_then(|node| name(node, &label)));
     let action = report.take(fields.required("action").and_then(|node| action(node, &label)));
     let condition = report
         .take(fields.required("match"))
         .and_then(|node| condition::read(node, &label, Part::Match, report));
     let except = fields.optional("except").map(|node| except(node, &label, report));
+    let limits = limit::read(&fields, action, report);
     let constraints = constraints(&fields, action, report);
+    let approve = fields.optional("approve");
+    let approved = approve.and_then(|node| approve::read(node, &label, report));
     let reason = fields
         .optional("reason")
         .and_then(|node| report.take(node.text(&format!("{label}: reason"))).map(Arc::<str>::from));
     let span = node.get("name").map_or(node.span, |name| name.span);
-    Some(Rule {
+    let rule = Rule {
         name: name?,
         layer: Layer::Rules,
         span,
@@ -120,8 +113,14 @@ fn rule(node: &Node, number: usize, report: &mut Report) -> Option<Rule> {
         action: action?,
         reason,
         constraints,
+        limits,
+        approve: approved,
         label,
-    })
+    };
+    if let Some(node) = approve {
+        report.take(approve::needless(&rule, node));
+    }
+    Some(rule)
 }
 
 fn name(node: &Node, label: &str) -> Result<Arc<str>, Diagnostic> {

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::condition::texts;
+use crate::call::OwnedCall;
 use crate::decision::Verdict;
 use crate::document::{Diagnostic, Fields, Node, Report, Span, Yaml};
 use crate::identifier;
@@ -19,22 +20,10 @@ pub(crate) struct Case {
     pub(crate) span: Span,
     /// Whether the arguments must fit the tool's schema.
     pub(crate) strict: bool,
-    pub(crate) call: CaseCall,
+    pub(crate) call: OwnedCall,
     pub(crate) verdict: Verdict,
     /// A rule that must be among those that decided.
     pub(crate) rule: Option<(String, Span)>,
-}
-
-/// The call of a test; absent fields are empty.
-#[derive(Debug)]
-pub(crate) struct CaseCall {
-    pub(crate) tool: String,
-    pub(crate) principal: String,
-    pub(crate) roles: Vec<String>,
-    pub(crate) tags: Vec<String>,
-    pub(crate) mode: Option<String>,
-    pub(crate) state: Option<String>,
-    pub(crate) args: Value,
 }
 
 /// Reads every test; one with an error is reported and left out.
@@ -70,7 +59,7 @@ fn case(node: &Node, number: usize, report: &mut Report) -> Option<Case> {
     })
 }
 
-fn call(node: &Node, what: &str, report: &mut Report) -> Option<CaseCall> {
+fn call(node: &Node, what: &str, report: &mut Report) -> Option<OwnedCall> {
     let what = format!("{what}: call");
     let fields = report.take(Fields::of(node, what.as_str()))?;
     report.extend(fields.finish(&["tool", "principal", "role", "tags", "mode", "state", "args"]));
@@ -93,7 +82,7 @@ fn call(node: &Node, what: &str, report: &mut Report) -> Option<CaseCall> {
         None => Some(Value::Object(Map::new())),
         Some(node) => report.take(node.map(&format!("{what}: args")).map(|_| node.to_json())),
     };
-    Some(CaseCall {
+    Some(OwnedCall {
         tool: tool?.to_owned(),
         principal: principal.unwrap_or_default(),
         roles,

@@ -1,75 +1,101 @@
-//! The rule language as a person would carry it out: one rule, one field, one value at a time.
+//! The rule language as a person would carry it out: one rule, one field, one value at a time, then
+//! the order of evaluation around it.
 //!
-//! Naive on purpose, and at most sixty lines from here to the end; what a single pattern matches is in
-//! `leaf.rs`. It shares no code with the engine.
+//! Naive on purpose, and at most sixty lines of code from the first function to the end, which
+//! `oracle.rs` counts; what a single condition makes of a call is in `condition.rs`. It shares no
+//! code with the engine.
 
+mod condition;
+pub(crate) mod draw;
 mod leaf;
 pub(crate) mod world;
+pub(crate) mod written;
 
-use policy::Verdict;
-use serde_json::Value;
+use std::collections::BTreeSet;
+
+use policy::Verdict::{self, Allow, Deny, RequireReview};
 
 use crate::fixture::Asked;
-use leaf::{Truth, argument_is, host_is, path_is, star};
-use world::{Condition, Rule, declared};
+use condition::holds;
+use world::{Rule, guard};
 
-/// The verdict and the rules that gave it; `unknown` says which kinds of rules count where unknown.
-pub(crate) fn decide(
+/// What comes of one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) verdict: Verdict,
+    /// The rules that gave it, by place.
+    pub(crate) by: BTreeSet<usize>,
+    /// The rules whose limits the call is charged for.
+    pub(crate) charged: BTreeSet<usize>,
+    pub(crate) approve: Option<Approve>,
+    /// Whether the extension was asked.
+    pub(crate) asked: bool,
+}
+
+/// How many must approve, within how many seconds, having all of which roles.
+pub(crate) type Approve = (u16, u64, BTreeSet<&'static str>);
+
+/// Decides a call; `unknown` says which kinds of rules count where unknown.
+pub(crate) fn authorize(
     rules: &[Rule],
     call: &Asked,
-    guard: Option<Verdict>,
+    (ticket, extension): (bool, Option<Verdict>),
     unknown: fn(Verdict) -> bool,
-) -> (Verdict, Vec<usize>) {
-    let counts = |rule: &Rule| {
-        let allow = rule.action == Verdict::Allow;
-        let excuses = |item| holds(item, call, !allow).unwrap_or(!unknown(rule.action));
-        let matches = holds(&rule.condition, call, allow).unwrap_or(unknown(rule.action));
-        matches && !rule.except.iter().any(excuses)
+) -> Outcome {
+    let guard = guard(call);
+    if ticket {
+        let verdict = guard.unwrap_or(Allow);
+        return outcome(verdict, approvals(verdict, [].iter()), false);
+    }
+    let counting: Vec<(usize, &Rule)> =
+        rules.iter().enumerate().filter(|(_, rule)| counts(rule, call, unknown)).collect();
+    let places = |which: &dyn Fn(&Rule) -> bool| -> BTreeSet<usize> {
+        counting.iter().filter(|(_, rule)| which(rule)).map(|(place, _)| *place).collect()
     };
-    let counting = || rules.iter().enumerate().filter(|(_, rule)| counts(rule));
-    let strongest = counting().map(|(_, rule)| rule.action).chain(guard).max();
-    let verdict = strongest.unwrap_or(Verdict::Deny);
-    (verdict, counting().filter(|(_, rule)| rule.action == verdict).map(|(at, _)| at).collect())
+    let denying = places(&|rule| rule.action == Deny);
+    if guard == Some(Deny) || !denying.is_empty() {
+        return Outcome { by: denying, ..outcome(Deny, None, false) };
+    }
+    let ticketed = places(&|rule| rule.ticket);
+    if !ticketed.is_empty() {
+        return Outcome { by: ticketed, ..outcome(Deny, None, false) };
+    }
+    let actions = counting.iter().map(|(_, rule)| rule.action);
+    let verdict = actions.chain(guard).chain(extension).max().unwrap_or(Deny);
+    if verdict == Deny {
+        return outcome(Deny, None, true);
+    }
+    let reviewing = counting.iter().filter(|(_, rule)| rule.action == RequireReview);
+    let defaults = [guard, extension].into_iter().filter(|by| *by == Some(RequireReview));
+    let asking = reviewing.map(|(_, rule)| rule.approve).chain(defaults.map(|_| None));
+    let asking: Vec<Option<(u16, u64, &'static str)>> = asking.collect();
+    Outcome {
+        by: places(&|rule| rule.action == verdict),
+        charged: places(&|rule| rule.limited),
+        ..outcome(verdict, approvals(verdict, asking.iter()), true)
+    }
 }
 
-/// Every field together; of several paths or hosts `every` one must fit, or one is enough.
-fn holds(condition: &Condition, call: &Asked, every: bool) -> Truth {
-    let has = |asked: &[&str], have: &[String]| {
-        Some(asked.is_empty() || have.iter().any(|have| asked.contains(&have.as_str())))
-    };
-    let named = |names: &[&str], text: &str| {
-        Some(names.is_empty() || names.iter().any(|name| star(name, text)))
-    };
-    let values = |hosts: bool, test: &dyn Fn(Option<&Value>) -> Truth| match declared(call, hosts) {
-        found if found.is_empty() => Some(false),
-        found if every => all(found.into_iter().map(test)),
-        found => any(found.into_iter().map(test)),
-    };
-    let path = |globs: &Vec<&str>| {
-        values(false, &|value| any(globs.iter().map(|glob| path_is(glob, value))))
-    };
-    let host = |value: Option<&Value>| any(condition.hosts.iter().map(|host| host_is(host, value)));
-    let argument = |(key, wanted): &(&str, Vec<&str>)| {
-        any(wanted.iter().map(|wanted| argument_is(wanted, call.args.get(key))))
-    };
-    all([
-        named(&condition.tools, &call.tool),
-        named(&condition.principals, &call.principal),
-        has(&condition.roles, &call.roles),
-        has(&condition.tags, &call.tags),
-        has(&condition.modes, &call.mode.iter().cloned().collect::<Vec<_>>()),
-        condition.paths.as_ref().map_or(Some(true), path),
-        if condition.hosts.is_empty() { Some(true) } else { values(true, &host) },
-        all(condition.args.iter().map(argument)),
-    ])
+/// Whether a rule contributes its action.
+fn counts(rule: &Rule, call: &Asked, unknown: fn(Verdict) -> bool) -> bool {
+    let allow = rule.action == Allow;
+    let excuses = |item| holds(item, call, !allow).unwrap_or(!unknown(rule.action));
+    let matches = holds(&rule.condition, call, allow).unwrap_or(unknown(rule.action));
+    matches && !rule.except.iter().any(excuses)
 }
 
-fn all(outcomes: impl IntoIterator<Item = Truth>) -> Truth {
-    let found: Vec<Truth> = outcomes.into_iter().collect();
-    let worst = [Some(false), None].into_iter().find(|truth| found.contains(truth));
-    worst.unwrap_or(Some(true))
+/// The strictest of all that is asked for; one other principal within a day where nothing is.
+fn approvals<'a>(
+    verdict: Verdict,
+    asking: impl Iterator<Item = &'a Option<(u16, u64, &'static str)>> + Clone,
+) -> Option<Approve> {
+    let each = asking.map(|asked| asked.unwrap_or((1, 86_400, "")));
+    let count = each.clone().map(|(count, ..)| count).max().unwrap_or(1);
+    let within = each.clone().map(|(_, within, _)| within).min().unwrap_or(86_400);
+    let roles = each.map(|(.., role)| role).filter(|role| !role.is_empty()).collect();
+    (verdict == RequireReview).then_some((count, within, roles))
 }
 
-fn any(outcomes: impl IntoIterator<Item = Truth>) -> Truth {
-    all(outcomes.into_iter().map(|one| one.map(|one| !one))).map(|none| !none)
+fn outcome(verdict: Verdict, approve: Option<Approve>, asked: bool) -> Outcome {
+    Outcome { verdict, by: BTreeSet::new(), charged: BTreeSet::new(), approve, asked }
 }

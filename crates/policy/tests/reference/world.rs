@@ -12,9 +12,15 @@ pub(crate) struct Rule {
     pub(crate) action: Verdict,
     pub(crate) condition: Condition,
     pub(crate) except: Vec<Condition>,
+    /// Whether it requires a ticket.
+    pub(crate) ticket: bool,
+    /// Whether it has a limit.
+    pub(crate) limited: bool,
+    /// How many approvals it asks for, within how many seconds, from which role.
+    pub(crate) approve: Option<(u16, u64, &'static str)>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Condition {
     pub(crate) tools: Vec<&'static str>,
     pub(crate) roles: Vec<&'static str>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use journal::tlog::{NodeKey, Notary, Witness};
 use journal::{Journal, Lane, LogId, Operation, Verification};
 use serde_json::json;
 
@@ -19,6 +20,8 @@ const RECORDS: usize = 200_000;
 const PER_OPERATION: usize = 4;
 /// Single appends, each waited for; the baseline takes as many.
 const SINGLES: usize = 400;
+/// Proofs made.
+const PROOFS: usize = 200;
 /// Passes of the verification.
 const PASSES: usize = 5;
 
@@ -34,6 +37,7 @@ pub(super) fn measure(folder: &Path) -> Measured {
     journal.close().map_err(|error| failed(&error))?;
     drop(journal);
     let verified = verified(&path)?;
+    let (signed, proved) = signed(&folder.join("signed"))?;
     let per_second = |count: usize, took: Duration| {
         #[expect(clippy::cast_precision_loss, reason = "a count of records")]
         let count = count as f64;
@@ -49,6 +53,9 @@ pub(super) fn measure(folder: &Path) -> Measured {
             "ratio",
         ),
         metric("journal_verify_events_per_s_core", verified, "1/s"),
+        metric("journal_signed_events_per_s", per_second(RECORDS, signed), "1/s"),
+        metric("journal_prove_p50_us", proved.percentile(0.5), "us"),
+        metric("journal_prove_p99_us", proved.percentile(0.99), "us"),
     ];
     let notes = vec![
         note(
@@ -64,6 +71,12 @@ pub(super) fn measure(folder: &Path) -> Measured {
             ),
         ),
         note("verify", format!("every record, one thread, from page cache, median of {PASSES}")),
+        note(
+            "signed",
+            format!(
+                "as append, with the tree over all records built and signed behind the commits; {PROOFS} proofs of records all over the log, up to the log of logs, from tiles"
+            ),
+        ),
     ];
     Ok(("journal", notes, metrics))
 }
@@ -131,4 +144,32 @@ fn verified(path: &Path) -> Result<f64, BenchError> {
         rates.push(records / took.as_secs_f64());
     }
     Ok(sample::percentile(&mut rates, 0.5))
+}
+
+/// Time to append all records while they are signed, and of proofs once they are.
+fn signed(folder: &Path) -> Result<(Duration, sample::Sample), BenchError> {
+    let failed = |error: &dyn std::fmt::Display| BenchError::new("signing", error);
+    let (path, tiles) = (folder.join("journal.db"), folder.join("tiles"));
+    let key = NodeKey::of(&[7; 32]);
+    let notary = Notary { key: key.clone(), folder: tiles.clone() };
+    let options = journal::Options::new(&path, &[]);
+    let journal = Journal::open_signing(options, notary).map_err(|error| failed(&error))?;
+    let took = grouped(&journal)?;
+    journal.close().map_err(|error| failed(&error))?;
+    if let Some(why) = journal.unsigned() {
+        return Err(failed(&why));
+    }
+    let reader = journal.reader().map_err(|error| failed(&error))?;
+    let witness = Witness::new(&tiles, key.verifier());
+    let records = u64::try_from(RECORDS).unwrap_or(u64::MAX);
+    let mut sequence = 1;
+    // The first one writes the tiles.
+    let proved = sample::Sample::of(1, PROOFS, || {
+        sequence = (sequence * 7_919) % records + 1;
+        witness
+            .prove(&reader, &LogId::default(), sequence)
+            .map(drop)
+            .map_err(|error| failed(&error))
+    })?;
+    Ok((took, proved))
 }

@@ -6,27 +6,36 @@
 mod baseline;
 mod conditions;
 mod container;
+mod gate;
 mod journal;
 mod policy;
+mod redaction;
 mod sample;
 mod sandbox;
 mod steps;
+mod ticket;
 
 use serde::Serialize;
 
 /// Which bench.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bench {
+    /// Whole direct calls of a read-only tool.
+    Gate,
     /// Appending and verifying records.
     Journal,
     /// Deciding calls.
     Policy,
+    /// Finding secrets in text.
+    Redaction,
     /// Starting sandboxes, and containers beside them.
     Sandbox,
     /// Starting containers.
     Container,
     /// Whole steps.
     Steps,
+    /// Making and checking tickets.
+    Ticket,
 }
 
 /// One figure.
@@ -36,14 +45,14 @@ pub struct Metric {
     pub name: &'static str,
     /// The figure.
     pub value: f64,
-    /// Its unit: `1/s`, `ms`, `us`, `ratio`, `count`.
+    /// Its unit: `1/s`, `ms`, `us`, `ratio`, `count`, `MB/s`.
     pub unit: &'static str,
 }
 
 /// The result of one bench.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// `journal`, `policy`, `sandbox`, `container` or `steps`.
+    /// `gate`, `journal`, `policy`, `redaction`, `sandbox`, `container`, `steps` or `ticket`.
     pub bench: &'static str,
     /// What was measured, how, and on what.
     pub conditions: Vec<(String, String)>,
@@ -74,13 +83,16 @@ pub fn run(bench: Bench, scratch: &std::path::Path) -> Result<Report, BenchError
     std::fs::create_dir_all(&folder)
         .map_err(|error| BenchError::new("making a scratch folder", error))?;
     let measured = match bench {
+        Bench::Gate => gate::measure(&folder),
         Bench::Journal => journal::measure(&folder),
         Bench::Policy => policy::measure(),
+        Bench::Redaction => redaction::measure(),
         Bench::Sandbox => {
             sandbox::measure(&folder).and_then(|measured| container::beside(&folder, measured))
         }
         Bench::Container => container::measure(&folder),
         Bench::Steps => steps::measure(&folder),
+        Bench::Ticket => ticket::measure(),
     };
     // A scratch folder that stays behind costs space, not correctness.
     drop(std::fs::remove_dir_all(&folder));

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::{BenchError, Measured, baseline, metric, note, sample};
 use crate::executor::{Job, Report};
-use crate::gate::{self, Gate, Principal};
+use crate::gate::{self, Gate, Principal, Principals};
 use crate::layout::Layout;
 use crate::node::{Adopt, Node, Options, Submission};
 use crate::owner::{self, Asking, Doing, Effect, Moment, Owner, Submit, Turn};
@@ -122,6 +122,7 @@ fn finish(node: &Node, workflow: &Arc<Workflow>, runs: usize) -> Result<(), Benc
             name: "bench.yaml".to_owned(),
             inputs: Value::Null,
             key: None,
+            agent: None,
         };
         node.submit(submission, Some(watcher.clone()))
             .map_err(|error| BenchError::new("submitting", error))?;
@@ -142,10 +143,13 @@ fn node(folder: &Path, slots: u32) -> Result<Node, BenchError> {
     let options = Options {
         layout: Layout::of(folder).map_err(|error| failed(&error))?,
         principal: Principal::recorded("user:bench"),
+        principals: Principals::default(),
         policy: (Arc::new(policy), Some(source)),
+        extension: None,
         home: None,
         program: None,
         slots,
+        redaction: crate::secrecy::Redaction::default(),
         landlock_floor: 1,
         doing: Doing::Nothing,
         adopt: Adopt::Nothing,
@@ -203,6 +207,7 @@ fn claims(queued: usize) -> Result<f64, BenchError> {
             first_seen: false,
             inputs: Value::Null,
             principal: principal.clone(),
+            started_by: None,
             key: None,
             holder: None,
         };

@@ -16,6 +16,7 @@ use workspace::{
 use super::blobs::{Held, Stored};
 use super::{Counts, Flagged, PatchRef, Told};
 use crate::cause;
+use crate::secrecy::{Cover, Guarded};
 
 /// What there is to capture.
 pub(crate) struct Ended<'a> {
@@ -27,6 +28,8 @@ pub(crate) struct Ended<'a> {
     pub(crate) began: SystemTime,
     /// What is to be kept.
     pub(crate) wanted: Changes,
+    /// The secrets that must not be among it.
+    pub(crate) cover: &'a Cover,
 }
 
 /// Keeps what is wanted of a step's changes. `None` when it changed nothing; an error is in words, together with
@@ -61,8 +64,14 @@ pub(crate) fn keep(
 fn look(artifacts: &ArtifactStore, ended: &Ended<'_>, told: &mut Told) -> Result<(), String> {
     match ended.wanted {
         Changes::None => found(artifacts, ended, &mut Held::heads(), told),
-        Changes::Patch => found(artifacts, ended, &mut Held::for_diff(), told),
-        Changes::Full => found(artifacts, ended, &mut Stored(artifacts), told),
+        Changes::Patch => {
+            let mut held = Held::for_diff();
+            found(artifacts, ended, &mut Guarded { blobs: &mut held, cover: ended.cover }, told)
+        }
+        Changes::Full => {
+            let mut stored = Stored(artifacts);
+            found(artifacts, ended, &mut Guarded { blobs: &mut stored, cover: ended.cover }, told)
+        }
     }
 }
 
@@ -84,6 +93,9 @@ fn found(
         return Ok(());
     }
     let json = changes.to_json().map_err(|error| in_words(&error))?;
+    if let Some(name) = ended.cover.values().known().first_in(&json) {
+        return Err(format!("the name of a changed file holds the secret `{name}`"));
+    }
     let stored = artifacts.put(&json).map_err(|error| in_words(&error))?;
     told.changeset = Some(Digest(*stored.as_bytes()));
     let flagged = flags(&changes, blobs).map_err(|error| in_words(&error))?;

@@ -16,7 +16,7 @@ use workspace::{Changeset, Conflict, MergeError, MergeLog, Merged, Patch, Reason
 use super::blobs::Stored;
 use super::unfinished::{Doing, Marker, MergeFolder};
 use super::{Flagged, ReadBackError, Told};
-use crate::gate::{Admitted, Asked, Gate, Principal, Refused};
+use crate::gate::{Asked, Gate, Principal, Refused};
 use crate::layout::Layout;
 use crate::node::log;
 use crate::{clock, record, tool};
@@ -244,18 +244,24 @@ impl Merging<'_> {
                 "auto": matches!(wanted.auto, Auto::Unseen { .. }),
             });
             let asked = Asked { tool: tool.to_owned(), arguments };
-            match self.gate.admit(self.principal, asked) {
-                Ok(Admitted { decision, .. }) => decisions.push(decision),
+            let (by, decision) = match self.gate.admit(self.principal, asked) {
+                Ok(admitted) => match admitted.uncounted() {
+                    Ok(decision) => {
+                        decisions.push(decision);
+                        continue;
+                    }
+                    Err(stopped) => stopped,
+                },
                 Err(Refused::Invalid(why)) => return Err(MergeRefused::Invalid(why)),
-                Err(Refused::Stopped { by, decision }) => {
-                    let body = json!({
-                        "step": told.step, "attempt": told.attempt, "tool": tool,
-                        "stopped_by": by, "decision": decision,
-                    });
-                    self.record(wanted.run, record::MERGE_DENIED_KIND, &body)?;
-                    return Err(MergeRefused::Stopped(by));
-                }
-            }
+                Err(Refused::Review(reviewed)) => reviewed.unanswered(),
+                Err(Refused::Stopped { by, decision, .. }) => (by, decision),
+            };
+            let body = json!({
+                "step": told.step, "attempt": told.attempt, "tool": tool,
+                "stopped_by": by, "decision": decision,
+            });
+            self.record(wanted.run, record::MERGE_DENIED_KIND, &body)?;
+            return Err(MergeRefused::Stopped(by));
         }
         Ok(decisions)
     }

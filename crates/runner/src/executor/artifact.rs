@@ -4,6 +4,8 @@
 use engine::run::{ArtifactRef, Digest};
 use journal::{ArtifactError, ArtifactStore};
 
+use crate::secrecy::{Cover, Watched};
+
 /// Why an artifact could not be kept.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KeepError {
@@ -13,6 +15,9 @@ pub(super) enum KeepError {
     /// The store does not take it.
     #[error("it cannot be stored")]
     Store(#[source] ArtifactError),
+    /// It holds a secret of the run. Nothing of it is kept.
+    #[error("it holds the secret `{0}`")]
+    Secret(String),
 }
 
 /// Stores every captured file; all of them are durable when this returns.
@@ -22,11 +27,20 @@ pub(super) enum KeepError {
 pub(super) fn keep(
     store: &ArtifactStore,
     captured: &[sandbox::Artifact],
+    cover: &Cover,
 ) -> Result<Vec<ArtifactRef>, (String, KeepError)> {
     let keep_one = |file: &sandbox::Artifact| {
         let path = file.path.to_string_lossy().into_owned();
+        if let Some(name) = cover.values().known().first_in(path.as_bytes()) {
+            return Err((path.clone(), KeepError::Secret(name.to_owned())));
+        }
         let stored = file.open().map_err(KeepError::Read).and_then(|mut content| {
-            store.put_reader(&mut content, file.size).map_err(KeepError::Store)
+            let mut watched = Watched::new(&mut content, cover);
+            let stored = store.put_reader(&mut watched, file.size);
+            match watched.found() {
+                Some(name) => Err(KeepError::Secret(name.to_owned())),
+                None => stored.map_err(KeepError::Store),
+            }
         });
         match stored {
             Ok(stored) => Ok(ArtifactRef {

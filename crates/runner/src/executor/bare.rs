@@ -10,17 +10,19 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use engine::run::{Completion, Ended, Failure, Usage};
-use engine::workflow::{Changes, collect};
+use engine::run::{Completion, Failure, Usage};
+use engine::workflow::Changes;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use sandbox::{Captured, End, Limits, Spec};
 use serde_json::{Value, json};
 
-use super::local::{broken, stream, written};
+use super::local::{stream, with_outputs, written};
 use super::log::{Log, Stream};
 use super::{Job, Program, Real, Report, Stopper, report};
 use crate::clock;
+use crate::gate::Permitted;
+use crate::secrecy::Cover;
 
 /// Sets what bounds a program that nothing else bounds, then becomes it.
 const SCRIPT: &str = "ulimit -c 0 && ulimit -n \"$1\" && ulimit -d \"$2\" && ulimit -f \"$3\" && shift 3 && exec \"$@\"";
@@ -39,8 +41,9 @@ pub(super) enum Happened {
     Cancelled,
 }
 
-/// Runs the program of `job` bare.
-pub(super) fn run(real: &Real, job: &Job, program: &Program) -> Report {
+/// Runs a permitted program bare.
+pub(super) fn run(real: &Real, permitted: Permitted<'_, Program>, cover: &Cover) -> Report {
+    let (job, program) = (permitted.job(), permitted.what());
     let frame = Report { receipt: Some(receipt(&program.spec)), ..report::lost(job) };
     if let Some(needs) = needs_a_workspace(program) {
         let why = format!(
@@ -52,7 +55,7 @@ pub(super) fn run(real: &Real, job: &Job, program: &Program) -> Report {
     }
     let began = Instant::now();
     let (sender, happened) = channel();
-    let mut child = match start(real, &program.spec, &sender) {
+    let mut child = match start(real, permitted, &sender) {
         Ok(child) => child,
         Err(error) => {
             let result =
@@ -61,7 +64,7 @@ pub(super) fn run(real: &Real, job: &Job, program: &Program) -> Report {
         }
     };
     real.began(job.fence, Stopper::Bare(sender));
-    let mut output = Output::new(real, job, &program.spec.limits);
+    let mut output = Output::new(real, job, &program.spec.limits, cover);
     let stop = watch(&happened, &mut output, began + program.spec.limits.wall);
     kill(&child);
     let status = child.wait();
@@ -76,7 +79,10 @@ pub(super) fn run(real: &Real, job: &Job, program: &Program) -> Report {
         result.message = Some("processes it started left its group and live on".into());
     }
     result.usage = Usage { wall_us: micros(began.elapsed()), ..Usage::default() };
-    Report { result: with_outputs(result, program, &output), ..frame }
+    result.stdout = stream(&output.stdout, cover);
+    result.stderr = stream(&output.stderr, cover);
+    let result = with_outputs(result, program, [written(&output.stdout), written(&output.stderr)]);
+    Report { result, ..frame }
 }
 
 /// What of a step cannot be had without a workspace.
@@ -85,6 +91,7 @@ fn needs_a_workspace(program: &Program) -> Option<&'static str> {
     [
         (!spec.workspace.files.is_empty(), "`files`"),
         (!spec.mounts.is_empty(), "`mounts`"),
+        (!program.secrets.is_empty(), "`secrets`"),
         (!spec.artifacts.is_empty(), "`artifacts`"),
         (program.changes != Changes::None, "`changes`"),
     ]
@@ -92,7 +99,12 @@ fn needs_a_workspace(program: &Program) -> Option<&'static str> {
     .find_map(|(has, name)| has.then_some(name))
 }
 
-fn start(real: &Real, spec: &Spec, sender: &Sender<Happened>) -> std::io::Result<Child> {
+fn start(
+    real: &Real,
+    permitted: Permitted<'_, Program>,
+    sender: &Sender<Happened>,
+) -> std::io::Result<Child> {
+    let spec = &permitted.what().spec;
     const KIB: u64 = 1024;
     const BLOCK: u64 = 512;
     let limits = &spec.limits;
@@ -204,9 +216,9 @@ struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    fn new(real: &'a Real, job: &Job, limits: &Limits) -> Self {
+    fn new(real: &'a Real, job: &Job, limits: &Limits, cover: &Cover) -> Self {
         Self {
-            log: Log::new(&real.journal, job.run, &job.name, job.attempt, real.isolation),
+            log: Log::new(real, job, cover),
             stdout: Captured::default(),
             stderr: Captured::default(),
             room: limits.output_bytes,
@@ -228,19 +240,6 @@ impl<'a> Output<'a> {
         self.log.take(stream, &kept, clock::now());
         kept.len() == bytes.len()
     }
-}
-
-fn with_outputs(mut result: Completion, program: &Program, output: &Output<'_>) -> Completion {
-    result.stdout = stream(&output.stdout);
-    result.stderr = stream(&output.stderr);
-    match collect(&program.outputs, written(&output.stdout), written(&output.stderr)) {
-        Ok(outputs) => result.outputs = outputs,
-        Err(error) if result.outcome == Ended::Succeeded => {
-            return broken(result, error.to_string());
-        }
-        Err(_) => {}
-    }
-    result
 }
 
 /// What was in force: nothing, and a few limits.

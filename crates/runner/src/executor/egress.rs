@@ -21,9 +21,10 @@ use journal::{Journal, Operation};
 use sandbox::{Access, Canceller, Limits, Mount, Network, Profile, Spec};
 use serde_json::{Value, json};
 
-use super::{Job, Real};
-use crate::gate::Granted;
+use super::{Job, Program, Real};
+use crate::gate::{Granted, Permitted};
 use crate::node::log;
+use crate::secrecy::Cover;
 use crate::{cause, clock, record};
 
 /// The word after the program's own name that makes it a proxy.
@@ -93,19 +94,18 @@ pub(super) struct Seen {
     pub(super) broken: Option<String>,
 }
 
-/// Starts a proxy for `hosts`, each with `transfer` bytes to use up. It opens nothing before it is given a listener.
-pub(super) fn start(
-    real: &Real,
-    hosts: &[Granted],
-    transfer: Option<u64>,
-) -> Result<Proxy, EgressError> {
+/// Starts the proxy of a permitted program, for its hosts, each with its bytes to use up. It opens nothing before it
+/// is given a listener.
+pub(super) fn start(real: &Real, permitted: Permitted<'_, Program>) -> Result<Proxy, EgressError> {
+    let Program { hosts, transfer, .. } = permitted.what();
     let program = real.program.as_deref().ok_or(EgressError::Unknown)?;
-    let grant = grant(hosts, transfer)?;
+    let grant = grant(hosts, *transfer)?;
     let (control, theirs) = Session::sockets().map_err(EgressError::System)?;
     std::fs::create_dir_all(&real.empty).map_err(EgressError::System)?;
     let mut spec = spec(program, &real.empty, theirs);
     spec.landlock_floor = Some(real.landlock_floor);
-    let child = real.launch(&spec).map_err(|error| EgressError::Launch(Box::new(error)))?;
+    let child =
+        real.launch(permitted, &spec).map_err(|error| EgressError::Launch(Box::new(error)))?;
     Ok(Proxy { child, control, grant })
 }
 
@@ -146,10 +146,10 @@ impl Proxy {
     /// sandbox through `stop`.
     pub(super) fn attend(
         self,
-        real: &Real,
-        job: &Job,
+        (real, job): (&Real, &Job),
         listener: Option<OwnedFd>,
         stop: Canceller,
+        cover: &Cover,
     ) -> Result<Attended, EgressError> {
         let listener = listener.ok_or(EgressError::Listener)?;
         let session = Arc::new(Session::begin(self.control, &self.grant, listener)?);
@@ -163,6 +163,7 @@ impl Proxy {
             attempt: job.attempt,
             open: BTreeMap::new(),
             stop,
+            cover: cover.clone(),
         };
         let (sender, seen) = channel();
         std::thread::Builder::new()
@@ -201,6 +202,8 @@ struct Recorder {
     /// Allowed requests that have not ended.
     open: BTreeMap<u64, Decision>,
     stop: Canceller,
+    /// A program can ask for a host whose name holds a secret.
+    cover: Cover,
 }
 
 impl Recorder {
@@ -248,6 +251,7 @@ impl Recorder {
             Event::Decision(decision) => (record::EGRESS_DECISION_KIND, self.decided(decision)),
             Event::Closed(closed) => (record::EGRESS_CLOSED_KIND, self.closed(closed)),
         };
+        let body = self.cover.values().value(&body);
         let draft = record::draft(self.run, kind, &body, clock::now());
         let operation = Operation { log: log(), drafts: vec![draft], changes: Vec::new() };
         self.journal.commit(operation).map(drop)

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use engine::run::{Micros, RunId};
 
+use super::{Job, Real};
 use crate::node::log;
 use crate::record::{self, Isolation};
+use crate::secrecy::Cover;
 
 /// Event type of a piece of output.
 pub const LOG_KIND: &str = "step.log";
@@ -63,40 +65,49 @@ pub(super) struct Log<'a> {
     step: String,
     attempt: u32,
     isolation: Isolation,
-    /// The beginnings of characters that are not complete yet.
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+    stdout: Printed,
+    stderr: Printed,
+}
+
+/// One output on its way into records.
+#[derive(Debug)]
+struct Printed {
+    /// Takes secrets out of it.
+    redacting: redaction::Stream,
+    /// The beginning of a character that is not complete yet.
+    rest: Vec<u8>,
+}
+
+impl Printed {
+    fn new(cover: &Cover) -> Self {
+        Self { redacting: cover.log().stream(), rest: Vec::new() }
+    }
 }
 
 impl<'a> Log<'a> {
-    pub(super) fn new(
-        journal: &'a Journal,
-        run: RunId,
-        step: &str,
-        attempt: u32,
-        isolation: Isolation,
-    ) -> Self {
+    /// For one attempt; what `cover` knows or finds does not reach a record.
+    pub(super) fn new(real: &'a Real, job: &Job, cover: &Cover) -> Self {
         Self {
-            isolation,
-            journal,
-            run,
-            step: step.to_owned(),
-            attempt,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
+            isolation: real.isolation,
+            journal: &real.journal,
+            run: job.run,
+            step: job.name.to_string(),
+            attempt: job.attempt,
+            stdout: Printed::new(cover),
+            stderr: Printed::new(cover),
         }
     }
 
     /// Takes what was just read; whole pieces go out at once, a character split at the end waits for its rest.
     pub(super) fn take(&mut self, stream: Stream, bytes: &[u8], now: Micros) {
-        let held = match stream {
+        let printed = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
-        held.extend_from_slice(bytes);
-        let whole = held.len() - split_character(held);
-        let rest = held.split_off(whole);
-        let ready = std::mem::replace(held, rest);
+        printed.rest.extend(printed.redacting.take(bytes));
+        let whole = printed.rest.len() - split_character(&printed.rest);
+        let rest = printed.rest.split_off(whole);
+        let ready = std::mem::replace(&mut printed.rest, rest);
         for piece in ready.chunks(PIECE_BYTES) {
             self.write(stream, piece, now);
         }
@@ -104,12 +115,17 @@ impl<'a> Log<'a> {
 
     /// Writes what still waits.
     pub(super) fn finish(&mut self, now: Micros) {
-        let rests = [
-            (Stream::Stdout, std::mem::take(&mut self.stdout)),
-            (Stream::Stderr, std::mem::take(&mut self.stderr)),
-        ];
-        for (stream, rest) in rests.iter().filter(|(_, rest)| !rest.is_empty()) {
-            self.write(*stream, rest, now);
+        let rest = |printed: &mut Printed| {
+            let mut rest = std::mem::take(&mut printed.rest);
+            rest.extend(printed.redacting.finish());
+            rest
+        };
+        let rests =
+            [(Stream::Stdout, rest(&mut self.stdout)), (Stream::Stderr, rest(&mut self.stderr))];
+        for (stream, rest) in &rests {
+            for piece in rest.chunks(PIECE_BYTES) {
+                self.write(*stream, piece, now);
+            }
         }
     }
 

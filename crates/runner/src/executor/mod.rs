@@ -18,16 +18,20 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use engine::policy::Redact;
 use engine::run::{Completion, Failure, Fence, RunId};
 use engine::workflow::StepIndex;
 use journal::{ArtifactStore, Journal};
 use sandbox::{Canceller, LaunchError, Pool, PoolSize, Spec};
 use serde_json::Value;
+use ticket::Ticket;
 
 use crate::change::Told;
-use crate::gate::FileFilter;
+use crate::clock;
+use crate::gate::{Allows, FileFilter, Gate, Permit, Permitted, Redeemer};
 use crate::layout::Layout;
 use crate::record::Isolation;
+use crate::secrecy::{Cover, Secrecy};
 
 pub use egress::{PROXY_COMMAND, ServeEgressError, serve_egress};
 pub use local::{Place, Program};
@@ -49,8 +53,12 @@ pub struct Job {
     pub attempt: u32,
     /// The lease.
     pub fence: Fence,
+    /// The secrets of its workflow, by name: what none of its records may show.
+    pub secrets: Arc<[String]>,
     /// What to do.
     pub work: Work,
+    /// What allows it; nothing begins before it is redeemed.
+    pub ticket: Ticket,
 }
 
 /// What an attempt does.
@@ -61,16 +69,22 @@ pub enum Work {
     /// Nothing: everything around it is measured or simulated.
     Nothing,
     /// A read-only tool in this process.
-    Fast {
-        /// Registered name.
-        tool: String,
-        /// Validated, normalised arguments.
-        arguments: Value,
-        /// Which files a search may look into.
-        files: FileFilter,
-        /// Largest file that may be read, in bytes, where the decision says so.
-        largest: Option<u64>,
-    },
+    Fast(Box<Fast>),
+}
+
+/// A read-only call.
+#[derive(Debug)]
+pub struct Fast {
+    /// Registered name.
+    pub tool: String,
+    /// Validated, normalised arguments.
+    pub arguments: Value,
+    /// Which files a search may look into.
+    pub files: FileFilter,
+    /// Largest file that may be read, in bytes, where the decision says so.
+    pub largest: Option<u64>,
+    /// What the decision wants taken out of what goes in and what comes back.
+    pub redact: Redact,
 }
 
 /// What came of an attempt.
@@ -117,11 +131,15 @@ pub struct Real {
     pub isolation: Isolation,
     /// An empty folder, which is all of a project that a proxy is shown.
     pub empty: PathBuf,
+    /// What makes permits of tickets.
+    redeemer: Arc<Redeemer>,
     /// The oldest generation of Landlock on which programs run.
     landlock_floor: u32,
     /// Sandboxes built before they are asked for; made with the first program, because many nodes
     /// run none. `None` where its thread could not be started, and then every start is a cold one.
     pool: OnceLock<Option<Pool>>,
+    /// What is kept out of records, and where secrets come from.
+    secrecy: Arc<Secrecy>,
     attempts: Mutex<HashMap<Fence, Attempt>>,
     all_ended: Condvar,
 }
@@ -155,16 +173,19 @@ impl Stopper {
 }
 
 impl Real {
-    /// An executor for the project of `layout`.
+    /// An executor for the project of `layout`, which does what `gate` gave a ticket for.
     #[must_use]
     pub fn new(
         layout: &Layout,
         journal: Arc<Journal>,
-        program: Option<PathBuf>,
-        isolation: Isolation,
+        (program, isolation): (Option<PathBuf>, Isolation),
+        secrecy: Arc<Secrecy>,
+        gate: &Gate,
     ) -> Self {
         Self {
             isolation,
+            secrecy,
+            redeemer: gate.redeemer(),
             project: layout.project().to_path_buf(),
             artifacts: ArtifactStore::beside(&layout.journal()),
             empty: layout.empty(),
@@ -183,11 +204,38 @@ impl Real {
         Self { landlock_floor, ..self }
     }
 
-    /// Starts a program in a sandbox, from a warm slot where one fits.
-    fn launch(&self, spec: &Spec) -> Result<sandbox::Child, LaunchError> {
+    /// Starts what a permit is for in a sandbox, or a process it needs beside it; from a warm slot where one fits.
+    fn launch(
+        &self,
+        _: Permitted<'_, Program>,
+        spec: &Spec,
+    ) -> Result<sandbox::Child, LaunchError> {
         match self.pool.get_or_init(|| Pool::new(PoolSize::default()).ok()) {
             Some(pool) => pool.launch(spec),
             None => sandbox::launch(spec),
+        }
+    }
+
+    /// Redeems a job's ticket, in the order jobs come in, and begins it on a thread of its own.
+    fn begin(self: &Arc<Self>, job: Job, report: &(impl Fn(Vec<Report>) + Clone + Send + 'static)) {
+        let lost = report::lost(&job);
+        let permit = match self.redeemer.redeem(job, clock::now()) {
+            Ok(permit) => permit.with_landlock_floor(self.landlock_floor),
+            Err(error) => {
+                report(vec![Report { result: report::not_permitted(&error), ..lost }]);
+                return;
+            }
+        };
+        let (real, told) = (Arc::clone(self), report.clone());
+        real.attempts().insert(lost.fence, Attempt::Starting);
+        let name = format!("step {}", lost.name);
+        let spawned = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || told(vec![carry_out(&real, permit)]));
+        if let Err(error) = spawned {
+            self.ended(lost.fence);
+            let why = format!("no thread for the step: {error}");
+            report(vec![Report { result: Completion::failed(Failure::Sandbox, why), ..lost }]);
         }
     }
 
@@ -236,29 +284,8 @@ impl Executor {
         match self {
             Self::Nothing => report(jobs.iter().map(Report::nothing_done).collect()),
             Self::Real(real) => {
-                for mut job in jobs {
-                    if let Work::Program(program) = &mut job.work {
-                        program.spec.landlock_floor = Some(real.landlock_floor);
-                    }
-                    let (real, report) = (Arc::clone(real), report.clone());
-                    real.attempts().insert(job.fence, Attempt::Starting);
-                    let unstarted = Arc::clone(&real);
-                    let lost = report::lost(&job);
-                    let spawned =
-                        std::thread::Builder::new().name(format!("step {}", job.name)).spawn({
-                            let report = report.clone();
-                            move || report(vec![carry_out(&real, job)])
-                        });
-                    if let Err(error) = spawned {
-                        unstarted.ended(lost.fence);
-                        report(vec![Report {
-                            result: Completion::failed(
-                                Failure::Sandbox,
-                                format!("no thread for the step: {error}"),
-                            ),
-                            ..lost
-                        }]);
-                    }
+                for job in jobs {
+                    real.begin(job, report);
                 }
             }
         }
@@ -279,21 +306,45 @@ impl Executor {
     }
 }
 
-fn carry_out(real: &Real, job: Job) -> Report {
-    let report = match &job.work {
-        Work::Program(program) if program.place == Place::Bare => bare::run(real, &job, program),
-        Work::Program(program) => local::run(real, &job, program),
-        Work::Nothing => Report::nothing_done(&job),
-        Work::Fast { tool, arguments, files, largest } => {
-            let mut files = files.clone();
-            let allowed = fast::Allowed { file: &mut |path| files.allows(path), largest: *largest };
-            let result = match fast::call(&real.project, tool, arguments, allowed) {
-                Ok(outputs) => report::tool_done(outputs),
-                Err(error) => report::tool_failed(&error),
-            };
-            Report { result, ..report::lost(&job) }
+fn carry_out(real: &Real, permit: Permit) -> Report {
+    let job = permit.job();
+    let (wanted, redact) = match &job.work {
+        Work::Program(program) => (program.secrets.as_slice(), program.redact),
+        Work::Fast(fast) => (&[][..], fast.redact),
+        Work::Nothing => (&[][..], Redact::None),
+    };
+    let (fence, lost) = (job.fence, report::lost(job));
+    let (cover, files) = match real.secrecy.cover(&job.secrets, wanted, redact) {
+        Ok(covered) => covered,
+        Err(error) => {
+            real.ended(fence);
+            return Report { result: report::no_secret(&error), ..lost };
         }
     };
-    real.ended(job.fence);
-    report
+    let report = done(real, &permit.covered(&cover).with_secrets(files), &cover);
+    real.ended(fence);
+    cover.report(report)
+}
+
+fn done(real: &Real, permit: &Permit, cover: &Cover) -> Report {
+    match permit.allows() {
+        Allows::Program(program) if program.what().place == Place::Bare => {
+            bare::run(real, program, cover)
+        }
+        Allows::Program(program) => local::run(real, program, cover),
+        Allows::Nothing => Report::nothing_done(permit.job()),
+        Allows::Fast(fast) => answer(real, fast),
+    }
+}
+
+/// Answers a read-only call in this process.
+fn answer(real: &Real, permitted: Permitted<'_, Fast>) -> Report {
+    let Fast { tool, arguments, files, largest, .. } = permitted.what();
+    let mut files = files.clone();
+    let allowed = fast::Allowed { file: &mut |path| files.allows(path), largest: *largest };
+    let result = match fast::call(&real.project, tool, arguments, allowed) {
+        Ok(outputs) => report::tool_done(tool, outputs),
+        Err(error) => report::tool_failed(&error),
+    };
+    Report { result, ..report::lost(permitted.job()) }
 }

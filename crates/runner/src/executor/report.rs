@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use super::egress::EgressError;
 use super::fast::{FastError, OpenError};
 use super::{Job, Report};
-use crate::cause;
+use crate::gate::Unpermitted;
+use crate::secrecy::SecrecyError;
+use crate::{cause, tool};
 
 /// A report for `job` that says nothing came of it; the frame every report is built in.
 pub(super) fn lost(job: &Job) -> Report {
@@ -32,8 +34,12 @@ impl Report {
     }
 }
 
-/// A read-only tool answered.
-pub(super) fn tool_done(outputs: Value) -> Completion {
+/// A read-only tool answered; what is not the result it declares is not passed on.
+pub(super) fn tool_done(tool: &str, outputs: Value) -> Completion {
+    if let Err(mistakes) = tool::check_result(tool, &outputs) {
+        let message = format!("the result of `{tool}` does not fit its schema: {mistakes}");
+        return Completion { retryable: false, ..Completion::failed(Failure::Output, message) };
+    }
     let outputs = match outputs {
         Value::Object(map) => map,
         other => Map::from_iter([("value".to_owned(), other)]),
@@ -55,6 +61,16 @@ pub(super) fn tool_failed(error: &FastError) -> Completion {
     }
 }
 
+/// An attempt whose ticket does not cover it; nothing was begun.
+pub(super) fn not_permitted(error: &Unpermitted) -> Completion {
+    let line = cause::line(error);
+    let by = stopped(Guard::Policy, "ticket", &line);
+    // A disk that kept the decision waiting for too long may be quicker the next time.
+    let late = matches!(error, Unpermitted::Refused(::ticket::Refused::Expired(_)));
+    let failed = Completion::failed(Failure::Sandbox, format!("it was not begun: {line}"));
+    Completion { retryable: late, stopped_by: Some(by), ..failed }
+}
+
 /// A sandbox that could not be built; the program did not start.
 pub(super) fn not_launched(error: &LaunchError) -> Completion {
     let missing =
@@ -65,6 +81,15 @@ pub(super) fn not_launched(error: &LaunchError) -> Completion {
         None => cause::line(error),
     };
     Completion { retryable: false, ..Completion::failed(failure, line) }
+}
+
+/// A secret that cannot be handed on; the program did not start.
+pub(super) fn no_secret(error: &SecrecyError) -> Completion {
+    let line = match error.fix() {
+        Some(fix) => format!("{}; {fix}", cause::line(error)),
+        None => cause::line(error),
+    };
+    Completion { retryable: false, ..Completion::failed(Failure::InvalidInput, line) }
 }
 
 /// A step whose hosts cannot be reached as decided; its program did not start, or was ended at once.
@@ -125,4 +150,23 @@ fn limit(name: &str, detail: &str) -> Completion {
 
 fn stopped(kind: Guard, name: &str, detail: &str) -> StoppedBy {
     StoppedBy { kind, name: name.into(), detail: detail.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_result_that_is_not_what_the_tool_declares_fails_and_is_not_passed_on() {
+        let good = json!({ "text": "x", "size": 1, "truncated": false });
+        assert_eq!(tool_done(tool::FS_READ, good.clone()).outputs.len(), 3);
+        for bad in [json!({ "text": 5, "size": 1, "truncated": false }), json!("x"), json!({})] {
+            let result = tool_done(tool::FS_READ, bad);
+            assert_eq!(result.failure, Some(Failure::Output));
+            assert!(result.outputs.is_empty() && result.outcome == Ended::Failed);
+        }
+        // A tool that declares no result may not give one.
+        assert_eq!(tool_done("fs.unknown", good).outcome, Ended::Failed);
+    }
 }

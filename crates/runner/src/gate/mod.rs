@@ -4,27 +4,47 @@
 //! admits has one form: the arguments policy saw are the arguments that run. The gate records nothing and runs
 //! nothing: its answer goes into the record that must be durable before the effect begins.
 
+mod bound;
 mod exposure;
+mod files;
 mod network;
 mod path;
 mod payload;
+mod presented;
 mod principal;
+mod principals;
+mod review;
+mod summary;
+mod ticket;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine::policy::{Call, Catalogue, Constraints, Decision, Explanation, Policy, Reach, Verdict};
-use engine::run::{Digest, Guard, StoppedBy};
+use engine::policy::{
+    Call, Catalogue, Charge, Constraints, Decision, Explanation, Extended, OwnedCall, Policy,
+    Verdict,
+};
+use engine::run::{Digest, Guard, Micros, StoppedBy};
 use engine::workflow::{InputError, InputSchema};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::tool;
+use self::summary::summary;
+use self::ticket::Minter;
+use crate::executor::Work;
+use crate::extension::Extension;
+use crate::tickets::{Book, Redemption, Withheld};
+use crate::{clock, tool};
 
+pub use files::FileFilter;
 pub use network::Granted;
 pub use path::PathError;
 pub use payload::PayloadError;
 pub use principal::Principal;
+pub use principals::{Principals, RegistrationError};
+pub use review::Reviewed;
+pub(crate) use review::stopped as unreviewed;
+pub(crate) use ticket::{Allows, Lease, Permit, Permitted, Redeemer, Unpermitted};
 
 /// The argument of a call whose program nothing would hold.
 const UNSAFE: &str = "unsafe";
@@ -54,14 +74,49 @@ pub struct Admitted {
     pub tool: String,
     /// Normalised arguments: what policy saw.
     pub arguments: Value,
-    /// SHA-256 over tool and arguments.
-    pub digest: Digest,
+    /// SHA-256 over tool and arguments. Only the gate makes one, so what it did not admit has no ticket.
+    digest: Digest,
     /// The decision in short, for the record.
     pub decision: Value,
     /// What the decision tightens.
     pub constraints: Constraints,
     /// What it may reach, each with the rule that names it.
     pub hosts: Vec<Granted>,
+    /// The rules whose review it passed; empty where none asked for one.
+    pub reviewed: Vec<Arc<str>>,
+    /// What has to be reserved before it runs.
+    pub charges: Vec<Charge>,
+    /// The use of a ticket that allows it, to be recorded in the same commit as its start.
+    pub redeemed: Option<Redemption>,
+}
+
+/// A call in its one form.
+#[derive(Debug, Clone)]
+struct Form {
+    tool: String,
+    arguments: Value,
+    digest: Digest,
+}
+
+impl Admitted {
+    /// The decision on a call that is no attempt of a step, so that no limit can count it.
+    ///
+    /// # Errors
+    /// What stops it where a limit would have to.
+    pub fn uncounted(self) -> Result<Value, (StoppedBy, Value)> {
+        let Some(charge) = self.charges.first() else { return Ok(self.decision) };
+        let detail = format!("{charge}, which cannot be counted for `{}`", self.tool);
+        let name = charge.rule.as_ref().into();
+        Err((StoppedBy { kind: Guard::Limit, name, detail: detail.into() }, self.decision))
+    }
+}
+
+impl Admitted {
+    /// SHA-256 over tool and arguments, as the policy saw them.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
 }
 
 /// Why a call may not run.
@@ -69,12 +124,16 @@ pub struct Admitted {
 pub enum Refused {
     /// The arguments are not valid for the tool.
     Invalid(String),
+    /// It may run once others have approved it.
+    Review(Box<Reviewed>),
     /// A guard stopped it.
     Stopped {
         /// Which.
         by: StoppedBy,
-        /// The decision in short, for the record.
+        /// The decision in short, for the record; null where it was stopped before policy saw it.
         decision: Value,
+        /// The arguments as policy saw them; null where it did not.
+        arguments: Value,
     },
 }
 
@@ -84,15 +143,29 @@ pub struct Gate {
     project: PathBuf,
     home: Option<PathBuf>,
     policy: Arc<Policy>,
+    extension: Option<Arc<Extension>>,
     catalogue: Catalogue,
     schemas: Vec<(String, InputSchema)>,
+    minter: Minter,
+    redeemer: Arc<Redeemer>,
+    book: Book,
+}
+
+/// A ticket that was handed in for the calls of a run, and the time at which everything about one call is decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented<'a> {
+    /// The ticket.
+    pub ticket: &'a ::ticket::Ticket,
+    /// Now.
+    pub now: Micros,
 }
 
 impl Gate {
     /// A gate for calls on `project` under `policy`; `home` is what `~` means in a mount source.
     ///
     /// # Errors
-    /// When a registered tool's schema does not compile, which a test keeps from happening.
+    /// When a registered tool's schema does not compile, which a test keeps from happening, or the kernel has no
+    /// randomness for the secret of this process's tickets.
     pub fn new(
         project: PathBuf,
         home: Option<PathBuf>,
@@ -107,7 +180,52 @@ impl Gate {
                 Ok((tool.name.clone(), schema))
             })
             .collect::<Result<_, String>>()?;
-        Ok(Self { project, home, policy, catalogue, schemas })
+        let secret = clock::seed().map_err(|error| error.to_string())?;
+        let (minter, redeemer) = ticket::pair(&secret, Digest(policy.digest()))?;
+        let redeemer = Arc::new(redeemer);
+        Ok(Self {
+            project,
+            home,
+            policy,
+            extension: None,
+            catalogue,
+            schemas,
+            minter,
+            redeemer,
+            book: Book::closed(),
+        })
+    }
+
+    /// The same gate, which also asks `extension` about what rules do not deny.
+    #[must_use]
+    pub fn with_extension(self, extension: Option<Arc<Extension>>) -> Self {
+        Self { extension, ..self }
+    }
+
+    /// The same gate, where tickets of `book` are valid.
+    #[must_use]
+    pub fn with_book(self, book: Book) -> Self {
+        Self { book, ..self }
+    }
+
+    /// The ticket on which an attempt at an admitted call may begin.
+    ///
+    /// # Errors
+    /// When it cannot be signed, in words; then the attempt must not begin.
+    pub(crate) fn ticket(
+        &self,
+        admitted: &Admitted,
+        lease: Lease,
+        work: &Work,
+        now: Micros,
+    ) -> Result<::ticket::Ticket, String> {
+        self.minter.mint(admitted, lease, work, now)
+    }
+
+    /// What redeems the tickets of this gate.
+    #[must_use]
+    pub(crate) fn redeemer(&self) -> Arc<Redeemer> {
+        Arc::clone(&self.redeemer)
     }
 
     /// The project folder.
@@ -121,40 +239,92 @@ impl Gate {
     /// # Errors
     /// [`Refused`]: nothing may run.
     pub fn admit(&self, principal: &Principal, asked: Asked) -> Result<Admitted, Refused> {
+        self.admit_with(principal, asked, None)
+    }
+
+    /// As [`Gate::admit`], with a ticket that may take the place of rules. A use of it is taken only where the call is
+    /// admitted by it; a ticket that does not hold leaves the call to the rules.
+    ///
+    /// # Errors
+    /// As [`Gate::admit`].
+    pub fn admit_with(
+        &self,
+        principal: &Principal,
+        asked: Asked,
+        presented: Option<Presented<'_>>,
+    ) -> Result<Admitted, Refused> {
         payload::check(&asked.arguments).map_err(|error| Refused::Invalid(error.to_string()))?;
         let known = self.catalogue.tool(&asked.tool).is_some();
         let arguments = if known { self.validate(&asked)? } else { asked.arguments };
         if known {
             network::coherent(&arguments).map_err(Refused::Invalid)?;
         }
-        let call = call(principal, &asked.tool, &arguments);
-        let decision = self.policy.decide(&call);
+        let digest = digest(&asked.tool, &arguments);
+        let form = Form { tool: asked.tool, arguments, digest };
+        let (by_ticket, why) = match presented.filter(|_| known) {
+            Some(presented) => self.by_ticket(principal, &form, presented),
+            None => (None, None),
+        };
+        match by_ticket {
+            Some(by_ticket) => by_ticket,
+            None => self.by_rules(principal, form, why),
+        }
+    }
+
+    /// What rules make of a call; `withheld` is why a ticket did not decide it.
+    fn by_rules(
+        &self,
+        principal: &Principal,
+        form: Form,
+        withheld: Option<Withheld>,
+    ) -> Result<Admitted, Refused> {
+        let Form { tool, arguments, digest } = form;
+        let call = call(principal, &tool, &arguments);
+        let decision = self.authorize(&call);
         let reach = self.policy.reach(&call);
-        let summary = summary(&decision, &reach, &self.policy);
-        if decision.verdict != Verdict::Allow {
-            let by = network::stopped(&reach).unwrap_or_else(|| stopped_by(&decision));
-            return Err(Refused::Stopped { by, decision: summary });
+        let mut summary = summary(&decision, &reach, &self.policy);
+        if let (Some(summary), Some(why)) = (summary.as_object_mut(), withheld) {
+            summary.insert("ticket_refused".to_owned(), why.to_string().into());
         }
-        if let Some(by) = unheld(&decision, &arguments) {
-            return Err(Refused::Stopped { by, decision: summary });
+        let stopped = match decision.verdict {
+            Verdict::Deny => {
+                Some(network::stopped(&reach).unwrap_or_else(|| stopped_by(&decision)))
+            }
+            Verdict::Allow | Verdict::RequireReview => {
+                unheld(&decision, &arguments).or_else(|| network::narrowed(&decision, &reach))
+            }
+        };
+        if let Some(by) = stopped {
+            return Err(Refused::Stopped { by, decision: summary, arguments });
         }
-        if let Some(by) = network::narrowed(&decision, &reach) {
-            return Err(Refused::Stopped { by, decision: summary });
-        }
-        Ok(Admitted {
-            digest: digest(&asked.tool, &arguments),
-            tool: asked.tool,
+        let admitted = Admitted {
+            digest,
+            tool,
             arguments,
             decision: summary,
             constraints: decision.constraints,
             hosts: network::granted(reach),
-        })
+            reviewed: Vec::new(),
+            charges: decision.charges.clone(),
+            redeemed: None,
+        };
+        if decision.verdict == Verdict::Allow {
+            return Ok(admitted);
+        }
+        Err(Refused::Review(Box::new(Reviewed::new(&decision, admitted))))
     }
 
     /// The decision on a call in its one form.
     #[must_use]
     pub fn decide(&self, principal: &Principal, tool: &str, arguments: &Value) -> Decision {
-        self.policy.decide(&call(principal, tool, arguments))
+        self.authorize(&call(principal, tool, arguments))
+    }
+
+    fn authorize(&self, call: &Call<'_>) -> Decision {
+        let extension = self.extension.as_ref();
+        let mut ask =
+            |call: &Call<'_>| extension.map_or(Extended::Pass, |extension| extension.ask(call));
+        self.policy.authorize(call, false, &mut ask)
     }
 
     /// The policy in force.
@@ -230,6 +400,19 @@ pub(crate) fn call<'a>(principal: &'a Principal, tool: &'a str, arguments: &'a V
     }
 }
 
+/// The same call, to be kept.
+pub(crate) fn owned(principal: &Principal, tool: &str, arguments: &Value) -> OwnedCall {
+    OwnedCall {
+        tool: tool.to_owned(),
+        principal: principal.id.clone(),
+        roles: principal.roles.clone(),
+        tags: principal.tags.clone(),
+        mode: None,
+        state: None,
+        args: arguments.clone(),
+    }
+}
+
 /// Whether arguments fit a tool's schema, and what is wrong where they do not.
 ///
 /// # Errors
@@ -254,38 +437,9 @@ pub fn explain(
     policy.explain(&call(principal, tool, arguments))
 }
 
-/// What a decision comes to in a record: verdict, rules, policy, and the same for each host asked for.
-fn summary(decision: &Decision, reach: &[Reach], policy: &Policy) -> Value {
-    let rules = |decision: &Decision| -> Vec<String> {
-        decision.reasons.iter().map(|reason| reason.rule.to_string()).collect()
-    };
-    let mut summary = json!({
-        "verdict": decision.verdict,
-        "rules": rules(decision),
-        "policy": Digest(policy.digest()),
-    });
-    if !reach.is_empty() {
-        let host = |reach: &Reach| {
-            json!({
-                "host": reach.host,
-                "verdict": reach.decision.verdict,
-                "rules": rules(&reach.decision),
-            })
-        };
-        if let Some(summary) = summary.as_object_mut() {
-            summary.insert("hosts".to_owned(), reach.iter().map(host).collect());
-        }
-    }
-    summary
-}
-
 pub(super) fn stopped_by(decision: &Decision) -> StoppedBy {
     let rule = decision.reasons.first().map_or("default deny", |reason| &*reason.rule);
-    let detail = match decision.verdict {
-        Verdict::RequireReview => format!("{decision}; approvals are not part of this version"),
-        Verdict::Allow | Verdict::Deny => decision.to_string(),
-    };
-    StoppedBy { kind: Guard::Policy, name: rule.into(), detail: detail.into() }
+    StoppedBy { kind: Guard::Policy, name: rule.into(), detail: decision.to_string().into() }
 }
 
 /// A decision that asks for a profile of a call that has none.
@@ -304,7 +458,7 @@ fn outside(error: &PathError) -> Refused {
         name: "project root".into(),
         detail: error.to_string().into(),
     };
-    Refused::Stopped { by, decision: Value::Null }
+    Refused::Stopped { by, decision: Value::Null, arguments: Value::Null }
 }
 
 fn hidden(mount: &str, shown: &str) -> Refused {
@@ -313,7 +467,7 @@ fn hidden(mount: &str, shown: &str) -> Refused {
         name: "hidden folders".into(),
         detail: format!("mount `{mount}` is refused: {shown}").into(),
     };
-    Refused::Stopped { by, decision: Value::Null }
+    Refused::Stopped { by, decision: Value::Null, arguments: Value::Null }
 }
 
 fn digest(tool: &str, arguments: &Value) -> Digest {
@@ -323,31 +477,6 @@ fn digest(tool: &str, arguments: &Value) -> Digest {
     // Maps are sorted, so one value has one text.
     hash.update(arguments.to_string().as_bytes());
     Digest(hash.finalize().into())
-}
-
-/// Which files one admitted call may look into: a search is decided for its folder, and again for each file in it.
-#[derive(Debug, Clone)]
-pub struct FileFilter {
-    gate: Arc<Gate>,
-    principal: Arc<Principal>,
-    tool: String,
-    arguments: Value,
-}
-
-impl FileFilter {
-    /// The filter of a call.
-    #[must_use]
-    pub fn new(gate: Arc<Gate>, principal: Arc<Principal>, admitted: &Admitted) -> Self {
-        Self { gate, principal, tool: admitted.tool.clone(), arguments: admitted.arguments.clone() }
-    }
-
-    /// Whether the call would be allowed for this file, relative to the project.
-    pub fn allows(&mut self, file: &str) -> bool {
-        if let Some(slot) = self.arguments.get_mut("path") {
-            *slot = Value::String(file.to_owned());
-        }
-        self.gate.decide(&self.principal, &self.tool, &self.arguments).verdict == Verdict::Allow
-    }
 }
 
 /// The catalogue of every registered tool.

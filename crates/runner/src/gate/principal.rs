@@ -1,7 +1,8 @@
 //! Who acts.
 //!
-//! There is no anonymous caller: a command line acts as the user of its process, a control-socket request as the
-//! user the kernel names. This file identifies; it grants nothing.
+//! There is no anonymous caller: a command line acts as the user of its process, a peer's request as the
+//! user the kernel names. This file identifies; it grants nothing but the roles that everybody of a kind has. What is
+//! registered beyond that is in `principals`.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,25 +18,31 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// The user a process runs as: `user:NAME`, or `user:#UID` when the account has no name.
-    #[must_use]
-    pub fn of_user(uid: u32) -> Self {
-        let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let name = account_name(&accounts, uid).unwrap_or_else(|| format!("#{uid}"));
-        Self::recorded(&format!("user:{name}"))
-    }
-
-    /// The principal of a recorded run, with what is registered for it now.
+    /// The principal of this name that nobody registered: a user is an operator, an agent is an agent, and anything
+    /// else has no role.
     #[must_use]
     pub fn recorded(id: &str) -> Self {
-        Self { id: id.to_owned(), roles: vec!["operator".to_owned()], tags: Vec::new() }
+        let role = match id.split_once(':') {
+            Some((USER, _)) => Some(OPERATOR),
+            Some((AGENT, _)) => Some(AGENT),
+            _ => None,
+        };
+        let roles = role.into_iter().map(str::to_owned).collect();
+        Self { id: id.to_owned(), roles, tags: Vec::new() }
     }
+}
 
-    /// The user of this process.
-    #[must_use]
-    pub fn of_this_process() -> Self {
-        Self::of_user(rustix::process::geteuid().as_raw())
-    }
+/// Kind of the principals that are people: how their ids begin, before the colon.
+pub(super) const USER: &str = "user";
+/// Kind of the principals that act for people, and the role that each of them has.
+pub(super) const AGENT: &str = "agent";
+/// The role of a user for whom no roles are registered. No agent can have it.
+pub(super) const OPERATOR: &str = "operator";
+
+/// The account name of a user: `#UID` when the account has none.
+pub(super) fn account(uid: u32) -> String {
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    account_name(&accounts, uid).unwrap_or_else(|| format!("#{uid}"))
 }
 
 /// The name of `uid` in the text of a password file (passwd(5)).

@@ -3,21 +3,27 @@
 //! Lists come from views; a single run is folded from its own records, so what is shown is what was recorded.
 //! Nothing here writes.
 
+mod approval;
 mod beside;
+mod calls;
 mod log;
 mod run;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::run::{Digest, RunId, RunSummary, Submission};
+use engine::policy::Explanation;
+use engine::run::{Digest, Micros, RunId, RunSummary, Submission};
 use journal::{LogId, OpenError, Order, ReadError, Reader, Scan};
 
 use crate::layout::Layout;
 use crate::node::log as project_log;
-use crate::projection;
+use crate::owner::quota;
+use crate::projection::{self, Charged};
 
+pub use approval::{AnswerTold, ApprovalState, ApprovalTold, approvals_of};
 pub use beside::{MergeTold, Reached};
+pub use calls::Calls;
 pub use log::Logs;
 pub use run::{Recorded, RunHistory};
 
@@ -39,6 +45,9 @@ pub enum HistoryError {
     /// No run has this id or begins like this.
     #[error("no run `{0}`")]
     NoRun(String),
+    /// No request for an approval has this id, or no open one or several begin like this.
+    #[error("no approval `{0}`")]
+    NoApproval(String),
     /// Several runs begin like this.
     #[error("`{prefix}` is the beginning of {count} runs or more")]
     Ambiguous {
@@ -46,6 +55,15 @@ pub enum HistoryError {
         prefix: String,
         /// How many were found before looking stopped.
         count: usize,
+    },
+    /// A row of what is used of limits cannot be read.
+    #[error("what is used of limits cannot be read: {0}")]
+    Charge(String),
+    /// A record of a call is none.
+    #[error("record {sequence} is not a call and its decision")]
+    NoCall {
+        /// Its sequence.
+        sequence: u64,
     },
     /// The records of a run contradict each other or its document.
     #[error("the records of run `{run}` do not fold: {reason}")]
@@ -142,12 +160,54 @@ impl History {
     /// # Errors
     /// When the journal cannot be read.
     pub fn open_runs(&self) -> Result<Vec<RunId>, HistoryError> {
-        let rows = self.reader.view_scan(
-            projection::OPEN_RUN,
-            &Scan::default(),
-            journal::PAGE_RECORDS_MAX,
-        )?;
-        Ok(rows.into_iter().filter_map(|(key, _)| Some(RunId(key.try_into().ok()?))).collect())
+        let (mut found, mut scan) = (Vec::new(), Scan::default());
+        loop {
+            let rows =
+                self.reader.view_scan(projection::OPEN_RUN, &scan, journal::PAGE_RECORDS_MAX)?;
+            let Some((last, _)) = rows.last() else { return Ok(found) };
+            scan.after = Some(last.clone());
+            found.extend(rows.into_iter().filter_map(|(key, _)| Some(RunId(key.try_into().ok()?))));
+        }
+    }
+
+    /// What attempts have taken of limits, oldest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or a row of it.
+    pub fn charges(&self) -> Result<Vec<Charged>, HistoryError> {
+        let (mut charged, mut scan) = (Vec::new(), Scan::default());
+        loop {
+            let rows = match self.reader.view_scan(projection::CHARGE, &scan, PAGE) {
+                // A journal that was last written before there were limits.
+                Err(ReadError::NoSuchView(_)) => return Ok(charged),
+                rows => rows?,
+            };
+            let Some((last, _)) = rows.last() else { return Ok(charged) };
+            scan.after = Some(last.clone());
+            for (_, row) in &rows {
+                let row = serde_json::from_slice(row);
+                charged.push(row.map_err(|error| HistoryError::Charge(error.to_string()))?);
+            }
+        }
+    }
+
+    /// `explanation` with what calls of `principal`, each the first of a run, have left of every limit at `now`.
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or what is used of limits is not known.
+    pub fn weigh(
+        &self,
+        explanation: Explanation,
+        principal: &str,
+        now: Micros,
+    ) -> Result<Explanation, HistoryError> {
+        if explanation.decision.charges.is_empty() {
+            return Ok(explanation);
+        }
+        let live = self.open_runs()?.into_iter().collect();
+        let ledger = quota::ledger(self.charges()?, &live).map_err(HistoryError::Charge)?;
+        let account = quota::account(RunId::NIL, principal);
+        Ok(explanation.weighed(&ledger, &account, quota::micros(now)))
     }
 
     /// The run whose id is or begins with `prefix`; the latest run without one.

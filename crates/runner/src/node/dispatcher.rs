@@ -47,6 +47,11 @@ pub enum Unanswered {
     /// The journal could not be written; nothing changed, or it is unknown whether it did.
     #[error("the journal could not be written: {0}")]
     Journal(String),
+    /// The disk is full; what is left is kept for the outcomes of calls that run already.
+    #[error(
+        "the disk is full, and the room that is left is kept for the outcomes of running calls"
+    )]
+    Full,
     /// The process is ending.
     #[error("the process is ending")]
     Ending,

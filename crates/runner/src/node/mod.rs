@@ -3,27 +3,31 @@
 //! [`Node::start`] opens the journal and brings back the runs that are to go on; the dispatcher's thread does the
 //! rest. A node that is dropped stops taking requests; what it had acknowledged is in the journal.
 
+mod desk;
 mod dispatcher;
 mod start;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
-use engine::run::{Event, RunId};
+use engine::run::{ApprovalId, Event, Ruling, RunId};
 use engine::workflow::Workflow;
-use journal::{Journal, Reader, Stats};
+use journal::{Journal, Stats};
 use serde_json::Value;
+use ticket::Ticket;
 
 use crate::change::{Merging, Unfinished};
-use crate::clock;
-use crate::control::{self, Listener, Request};
 use crate::gate::{Gate, Principal};
 use crate::layout::Layout;
-use crate::owner::{Answer, Asking, Submit};
+use crate::owner::{Asking, Ruled};
+use crate::peer::{Door, DoorError};
+use crate::secrecy::{Keeping, Secrecy};
+use crate::tickets::Issuing;
 
 use dispatcher::Message;
 
+pub use desk::Desk;
 pub use dispatcher::Unanswered;
 pub(crate) use start::log;
 pub use start::{Adopt, Options, StartError};
@@ -37,10 +41,12 @@ pub struct Node {
     dispatcher: Option<JoinHandle<Result<(), String>>>,
     principal: Principal,
     gate: Arc<Gate>,
+    secrecy: Arc<Secrecy>,
     /// Merges that were interrupted and gone on with when it started.
     gone_on: Vec<Unfinished>,
+    desk: Desk,
     /// Closed before the dispatcher ends.
-    control: Option<Listener>,
+    door: Option<Result<Door, DoorError>>,
 }
 
 /// A workflow to run.
@@ -54,6 +60,8 @@ pub struct Submission {
     pub inputs: Value,
     /// Idempotency key.
     pub key: Option<String>,
+    /// The agent that acts, where it is not the node's own principal.
+    pub agent: Option<Principal>,
 }
 
 /// A run that exists and is durable.
@@ -75,31 +83,26 @@ impl Node {
         submission: Submission,
         watcher: Option<Sender<Event>>,
     ) -> Result<Accepted, Unanswered> {
-        let now = clock::now();
-        let run = clock::run_id(now).map_err(|error| Unanswered::Journal(error.to_string()))?;
-        if let Some(watcher) = watcher {
-            self.watch(run, watcher);
-        }
-        let known = start::known(&self.reader()?, &submission, &self.principal)?;
-        let submit = Submit {
-            run,
-            workflow: submission.workflow,
-            name: submission.name,
-            first_seen: known.first_seen,
-            inputs: submission.inputs,
-            principal: self.principal.clone(),
-            key: submission.key,
-            holder: known.holder,
-        };
-        match self.ask(Asking::Submit(Box::new(submit)))? {
-            Answer::Accepted { run, existing } => Ok(Accepted { run, existing }),
-            Answer::Done => Err(Unanswered::Ending),
-        }
+        self.submit_with(submission, watcher, None)
+    }
+
+    /// As [`Node::submit`], with a ticket that each call of the run is held against. It is kept in memory alone: a run
+    /// that another process takes up goes on without it.
+    ///
+    /// # Errors
+    /// As [`Node::submit`].
+    pub fn submit_with(
+        &self,
+        submission: Submission,
+        watcher: Option<Sender<Event>>,
+        ticket: Option<Ticket>,
+    ) -> Result<Accepted, Unanswered> {
+        self.desk.submit_with(&self.principal, submission, watcher, ticket)
     }
 
     /// Sends every event of `run` that becomes durable from now on to `watcher`.
     pub fn watch(&self, run: RunId, watcher: Sender<Event>) {
-        drop(self.outbox.send(Message::Watch(run, watcher)));
+        self.desk.watch(run, watcher);
     }
 
     /// Asks for a run to be cancelled; returns when the request is durable.
@@ -107,8 +110,7 @@ impl Node {
     /// # Errors
     /// As [`Node::submit`].
     pub fn cancel(&self, run: RunId, reason: &str) -> Result<(), Unanswered> {
-        let (by, reason) = (self.principal.id.clone(), reason.to_owned());
-        self.ask(Asking::Cancel { run, by, reason }).map(drop)
+        self.desk.cancel(run, &self.principal, reason)
     }
 
     /// Asks for failed steps to be done again; returns when the request is durable.
@@ -117,7 +119,46 @@ impl Node {
     /// As [`Node::submit`].
     pub fn retry(&self, run: RunId, step: Option<&str>) -> Result<(), Unanswered> {
         let (by, step) = (self.principal.id.clone(), step.map(str::to_owned));
-        self.ask(Asking::Retry { run, step, by }).map(drop)
+        self.desk.ask(Asking::Retry { run, step, by }).map(drop)
+    }
+
+    /// Whether it still takes requests; one whose journal failed does not.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.dispatcher.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Where other threads hand in requests.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The socket for other processes, or why there is none: a node works without one.
+    ///
+    /// # Errors
+    /// As [`Door::open`].
+    pub fn door(&self) -> Result<&Door, &DoorError> {
+        match &self.door {
+            Some(Ok(door)) => Ok(door),
+            Some(Err(error)) => Err(error),
+            // Only a node that is ending has let go of it.
+            None => Err(&DoorError::Ending),
+        }
+    }
+
+    /// Answers a request for an approval in the name of this node's principal; returns when the answer is durable.
+    ///
+    /// # Errors
+    /// As [`Node::submit`].
+    pub fn rule(
+        &self,
+        approval: ApprovalId,
+        ruling: Ruling,
+        reason: &str,
+    ) -> Result<(), Unanswered> {
+        let (by, reason) = (self.principal.clone(), reason.to_owned());
+        self.desk.rule(Ruled { approval, ruling, by, reason })
     }
 
     /// What merges are done with: this node's gate and journal, in the name of its principal.
@@ -125,6 +166,28 @@ impl Node {
     pub fn merging(&self) -> Merging<'_> {
         Merging {
             layout: &self.layout,
+            gate: &self.gate,
+            journal: &self.journal,
+            principal: &self.principal,
+        }
+    }
+
+    /// What tickets are made and revoked with: this node's gate and journal, in the name of its principal.
+    #[must_use]
+    pub fn issuing(&self) -> Issuing<'_> {
+        Issuing {
+            layout: &self.layout,
+            gate: &self.gate,
+            journal: &self.journal,
+            principal: &self.principal,
+        }
+    }
+
+    /// What secrets are changed with: this node's gate and journal, in the name of its principal.
+    #[must_use]
+    pub fn keeping(&self) -> Keeping<'_> {
+        Keeping {
+            secrecy: &self.secrecy,
             gate: &self.gate,
             journal: &self.journal,
             principal: &self.principal,
@@ -151,7 +214,7 @@ impl Node {
     }
 
     fn end(&mut self) -> Result<(), String> {
-        drop(self.control.take());
+        drop(self.door.take());
         drop(self.outbox.send(Message::Stop));
         match self.dispatcher.take().map(JoinHandle::join) {
             Some(Ok(ended)) => ended,
@@ -159,38 +222,11 @@ impl Node {
             None => Ok(()),
         }
     }
-
-    fn ask(&self, asking: Asking) -> Result<Answer, Unanswered> {
-        ask(&self.outbox, asking)
-    }
-
-    fn reader(&self) -> Result<Reader, Unanswered> {
-        Reader::open(self.layout.journal()).map_err(|error| Unanswered::Journal(error.to_string()))
-    }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
         // A failure was already told to everyone who waited; there is nobody else to tell here.
         drop(self.end());
-    }
-}
-
-fn ask(outbox: &Sender<Message>, asking: Asking) -> Result<Answer, Unanswered> {
-    let (reply, answer): (_, Receiver<Result<Answer, Unanswered>>) = channel();
-    outbox.send(Message::Ask(asking, reply)).map_err(|_| Unanswered::Ending)?;
-    answer.recv().map_err(|_| Unanswered::Ending)?
-}
-
-/// Answers requests of other processes.
-fn serve(outbox: &Sender<Message>, peer: u32, request: Request) -> control::Answer {
-    let Request::Cancel { run, reason } = request;
-    let Ok(run) = run.parse::<RunId>() else {
-        return control::Answer::Refused { reason: format!("`{run}` is not a run id") };
-    };
-    let by = Principal::of_user(peer).id;
-    match ask(outbox, Asking::Cancel { run, by, reason }) {
-        Ok(_) => control::Answer::Done,
-        Err(error) => control::Answer::Refused { reason: error.to_string() },
     }
 }

@@ -1,26 +1,32 @@
 //! Starting a node: journal, policy, gate, the runs that go on, the first records.
 //! Everything that can be refused is refused before the first record; what runs after that is in `dispatcher`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use engine::policy::{Policy, document::Source};
 use engine::run::{Digest, Event, RunId};
+use journal::tlog::NodeKeyError;
 use journal::{Journal, LogId, OpenError, Reader};
 use serde_json::json;
 
-use super::dispatcher::{Dispatcher, Message, Unanswered};
-use super::{Node, Submission, serve};
-use crate::control::{ListenError, Listener};
+use super::dispatcher::{Dispatcher, Unanswered};
+use super::{Desk, Node, Submission};
 use crate::executor::{Executor, Real};
-use crate::gate::{self, Gate, Principal};
+use crate::extension::{Extension, ExtensionError, Settings};
+use crate::gate::{self, Gate, Principal, Principals};
 use crate::history::{self, History, HistoryError};
 use crate::layout::{Layout, LayoutError};
 use crate::owner::{Doing, Moment, Owner, Turn};
+use crate::peer::{Door, Patience};
 use crate::projection::{self, Document, VIEWS};
-use crate::{clock, record};
+use crate::secrecy::{Redaction, Secrecy, SecrecyError};
+use crate::storage::{self, Usage};
+use crate::tickets::Book;
+use crate::tickets::keys::Secrets;
+use crate::{audit, clock, record};
 
 /// Event type of a node's first record.
 const STARTED_KIND: &str = "node.started";
@@ -32,8 +38,12 @@ pub struct Options {
     pub layout: Layout,
     /// On whose behalf.
     pub principal: Principal,
+    /// Who is registered.
+    pub principals: Principals,
     /// The policy in force, with its text where it has one.
     pub policy: (Arc<Policy>, Option<Source>),
+    /// The program that is asked after the rules, where there is one.
+    pub extension: Option<PathBuf>,
     /// The caller's home folder: `~` in mount sources.
     pub home: Option<PathBuf>,
     /// This program itself, which also serves as the egress proxy; without it no step reaches a host.
@@ -42,6 +52,8 @@ pub struct Options {
     pub slots: u32,
     /// The oldest generation of Landlock on which programs run.
     pub landlock_floor: u32,
+    /// What is kept out of records.
+    pub redaction: Redaction,
     /// How attempts are done.
     pub doing: Doing,
     /// Which recorded runs go on.
@@ -68,6 +80,9 @@ pub enum StartError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] OpenError),
+    /// The key that signs checkpoints cannot be used.
+    #[error(transparent)]
+    Key(#[from] NodeKeyError),
     /// A run cannot be taken up.
     #[error("run `{run}` cannot be taken up: {reason}")]
     Run {
@@ -76,12 +91,15 @@ pub enum StartError {
         /// Why.
         reason: String,
     },
+    /// The policy extension cannot be used.
+    #[error(transparent)]
+    Extension(#[from] ExtensionError),
     /// A recorded run cannot be read.
     #[error(transparent)]
     History(#[from] HistoryError),
-    /// The control socket cannot be opened.
+    /// Secrets cannot be kept out of records.
     #[error(transparent)]
-    Control(#[from] ListenError),
+    Secrecy(#[from] SecrecyError),
     /// The machine refuses something every node needs.
     #[error("the node cannot start: {0}")]
     System(String),
@@ -95,25 +113,27 @@ impl Node {
     pub fn start(options: Options) -> Result<Self, StartError> {
         let Options { layout, principal, policy, home, program, slots, .. } = options;
         let (landlock_floor, doing) = (options.landlock_floor, options.doing);
-        let (adopt, watcher) = (options.adopt, options.watcher);
+        let (adopt, watcher, principals) = (options.adopt, options.watcher, options.principals);
         layout.create()?;
-        let journal = Arc::new(Journal::open(journal::Options::new(layout.journal(), VIEWS))?);
+        let extension = extension(options.extension, &layout, landlock_floor)?;
+        let secrecy = Arc::new(Secrecy::open(&layout, &options.redaction)?);
+        let notary = audit::notary(&layout)?;
+        let options = journal::Options::new(layout.journal(), VIEWS);
+        let journal = Arc::new(Journal::open_signing(options, notary)?);
         let system = |error: String| StartError::System(error);
         let catalogue = gate::catalogue().map_err(|error| system(error.to_string()))?;
         let (policy, policy_text) = policy;
         let gate =
             Gate::new(layout.project().to_path_buf(), home, policy, catalogue).map_err(system)?;
+        let history = History::open(&layout)?;
+        let gate = gate.with_extension(extension).with_book(book(&layout, history.reader())?);
         let gate = Arc::new(gate);
         let mut owner = Owner::new(Arc::clone(&gate), slots, doing);
-        let history = History::open(&layout)?;
-        if let Adopt::Runs(runs) = &adopt {
-            for run in runs {
-                take_up(&mut owner, &history, *run)?;
-            }
-        }
+        take_up_all(&mut owner, &history, &principals, &adopt)?;
         let epoch = journal.epoch();
         let mut first = Turn::new(moment().map_err(system)?);
         first_records(&history, &gate, policy_text, epoch, &mut first)?;
+        storage_record(&layout, &history, &mut first)?;
         owner
             .recover(u32::try_from(epoch).unwrap_or(u32::MAX), &mut first)
             .map_err(|error| system(error.to_string()))?;
@@ -122,7 +142,9 @@ impl Node {
             Doing::Really | Doing::Unsafe => {
                 // What cannot be removed now is tried again by the next node; nobody waits for it.
                 let _swept = sandbox::sweep();
-                let real = Real::new(&layout, Arc::clone(&journal), program, owner.isolation());
+                let own = (program, owner.isolation());
+                let secrecy = Arc::clone(&secrecy);
+                let real = Real::new(&layout, Arc::clone(&journal), own, secrecy, &gate);
                 Executor::Real(Arc::new(real.with_landlock_floor(landlock_floor)))
             }
         };
@@ -143,7 +165,8 @@ impl Node {
             .name("dispatcher".to_owned())
             .spawn(move || dispatcher.run(first))
             .map_err(|error| system(error.to_string()))?;
-        let control = listen(&layout, &outbox)?;
+        let desk = Desk::new(layout.clone(), Arc::clone(&journal), outbox.clone(), principals);
+        let door = Door::open(&layout.peer(), desk.clone(), Patience::default());
         let mut node = Self {
             layout,
             journal,
@@ -151,13 +174,37 @@ impl Node {
             dispatcher: Some(thread),
             principal,
             gate,
+            secrecy,
             gone_on: Vec::new(),
-            control,
+            desk,
+            door: Some(door),
         };
         if doing != Doing::Nothing {
             node.gone_on = node.merging().go_on();
         }
         Ok(node)
+    }
+}
+
+/// The extension, answering, where there is one.
+fn extension(
+    program: Option<PathBuf>,
+    layout: &Layout,
+    landlock_floor: u32,
+) -> Result<Option<Arc<Extension>>, ExtensionError> {
+    let Some(program) = program else { return Ok(None) };
+    let settings = Settings { program, empty: layout.empty(), landlock_floor };
+    Extension::start(settings).map(|extension| Some(Arc::new(extension)))
+}
+
+/// What is known of tickets. Keys that cannot be used are none: then no ticket is valid, and whoever hands one in or
+/// makes one is told why.
+fn book(layout: &Layout, reader: &Reader) -> Result<Book, StartError> {
+    let keyring = Secrets::read(layout).and_then(|secrets| secrets.keyring());
+    match keyring {
+        Ok(keyring) => Book::open(keyring, reader, clock::now())
+            .map_err(|error| StartError::System(format!("tickets cannot be read back: {error}"))),
+        Err(_) => Ok(Book::closed()),
     }
 }
 
@@ -170,9 +217,33 @@ fn moment() -> Result<Moment, String> {
     Ok(Moment { now: clock::now(), entropy: clock::entropy().map_err(|error| error.to_string())? })
 }
 
-fn take_up(owner: &mut Owner, history: &History, run: RunId) -> Result<(), StartError> {
+/// Brings back what is used of limits, and the runs that go on.
+fn take_up_all(
+    owner: &mut Owner,
+    history: &History,
+    principals: &Principals,
+    adopt: &Adopt,
+) -> Result<(), StartError> {
+    let Adopt::Runs(runs) = adopt else { return recall(owner, history, &[]) };
+    recall(owner, history, runs)?;
+    runs.iter().try_for_each(|run| take_up(owner, history, principals, *run))
+}
+
+fn recall(owner: &mut Owner, history: &History, runs: &[RunId]) -> Result<(), StartError> {
+    let mut live: BTreeSet<RunId> = history.open_runs()?.into_iter().collect();
+    live.extend(runs);
+    let unknown = |why| StartError::System(format!("what is used of limits is not known: {why}"));
+    owner.recall(history.charges()?, &live).map_err(unknown)
+}
+
+fn take_up(
+    owner: &mut Owner,
+    history: &History,
+    principals: &Principals,
+    run: RunId,
+) -> Result<(), StartError> {
     let recorded = history.recorded(run)?;
-    let principal = Principal::recorded(&recorded.submission.principal);
+    let principal = principals.named(&recorded.submission.principal);
     owner
         .adopt(&recorded.document, principal, &recorded.events)
         .map_err(|reason| StartError::Run { run, reason })
@@ -206,15 +277,15 @@ fn first_records(
     Ok(())
 }
 
-/// The control socket; a project so deep that its path is too long for a socket goes without.
-fn listen(layout: &Layout, outbox: &Sender<Message>) -> Result<Option<Listener>, StartError> {
-    const SOCKET_PATH_BYTES: usize = 107;
-    let path = layout.control();
-    if path.as_os_str().len() > SOCKET_PATH_BYTES {
-        return Ok(None);
+/// That the disk became fuller or emptier since it was last said.
+fn storage_record(layout: &Layout, history: &History, turn: &mut Turn) -> Result<(), StartError> {
+    let Some(usage) = Usage::of(layout.state()) else { return Ok(()) };
+    let recorded = storage::recorded(history.reader()).map_err(HistoryError::from)?;
+    if let Some((draft, change)) = storage::crossing(usage, recorded.as_deref(), turn.now()) {
+        turn.draft(draft);
+        turn.change(change);
     }
-    let outbox = outbox.clone();
-    Ok(Some(Listener::open(path, move |peer, request| serve(&outbox, peer, request))?))
+    Ok(())
 }
 
 /// What the journal knows of a submission already.

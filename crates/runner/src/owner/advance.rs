@@ -1,21 +1,31 @@
 //! Moving on: taking up steps that can be taken up, concluding runs whose steps have all ended.
 //! What is next is the engine's answer and whether it may run the gate's; this file carries the one to the other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine::expression::Scope as Values;
 use engine::run::{Command, Grant, Refusal, Rejection, RunId, Work as Next};
-use engine::workflow::{StepIndex, resolve};
+use engine::workflow::{Call, StepIndex, Workflow, resolve};
 use serde_json::Value;
 
+use super::review::{Settled, Spent};
 use super::{Doing, Effect, Owner, Turn, work};
 use crate::executor::{Job, Work};
-use crate::gate::{Admitted, Asked, Refused};
+use crate::gate::{Admitted, Asked, Lease};
 use crate::record::{self, Isolation};
+use crate::tickets::ledger;
+
+/// A step that may begin: what it would do, and what was decided on it.
+struct Prepared {
+    work: Work,
+    admitted: Admitted,
+}
 
 impl Owner {
     /// Takes up everything that can be taken up now.
     pub(super) fn advance(&mut self, turn: &mut Turn) {
+        self.lapse(turn);
         while let Some(next) = self.state.next(turn.now()) {
             let done = match next {
                 Next::Step { run, step, .. } => self.begin(run, step, turn),
@@ -31,43 +41,61 @@ impl Owner {
 
     fn begin(&mut self, run: RunId, place: StepIndex, turn: &mut Turn) -> Result<(), Rejection> {
         let principal = self.principal(run);
-        let (command, prepared) = self.prepare(run, place)?;
-        self.command(&command, &principal, turn)?;
+        let (command, prepared) = match self.resolved(run, place)? {
+            Resolved::Tell(command) => (command, None),
+            Resolved::Call(call, asked) => match self.settle((run, place), asked, turn)? {
+                Settled::Tell(command) => (*command, None),
+                Settled::May(admitted, spent) => {
+                    self.prepare((run, place), *call, *admitted, spent)?
+                }
+            },
+        };
+        if let Err(rejection) = self.command(&command, &principal, turn) {
+            if let Command::Start { grant, .. } = &command {
+                self.quotas.release(grant.reservation.as_ref(), turn.now());
+            }
+            return Err(rejection);
+        }
         let Some(prepared) = prepared else { return Ok(()) };
+        if let Some(redeemed) = &prepared.admitted.redeemed {
+            let draft = record::draft(run, ledger::REDEEMED_KIND, redeemed, turn.now());
+            let changes = ledger::changes(ledger::REDEEMED_KIND, &draft.payload);
+            turn.draft(self.isolation().mark(draft));
+            changes.into_iter().for_each(|change| turn.change(change));
+        }
         let known = self.state.run(&run).ok_or(Rejection::UnknownRun(run))?;
         let unknown = Rejection::UnknownStep { run, step: place };
         let (Some(node), Some(step)) = (known.plan().node(place), known.step(place)) else {
             return Err(unknown);
         };
         let Some(fence) = step.trail().and_then(|trail| trail.fence) else { return Err(unknown) };
+        let lease = Lease { run, step: place, fence };
+        let ticket = self.gate.ticket(&prepared.admitted, lease, &prepared.work, turn.now());
+        // The lease is taken: an attempt without a ticket ends as lost, and nothing of it begins.
+        let Ok(ticket) = ticket else { return Err(unknown) };
         let job = Job {
             run,
             step: place,
             name: Arc::clone(&node.name),
             attempt: step.attempt(),
             fence,
-            work: prepared,
+            secrets: secrets(known.plan().workflow()),
+            work: prepared.work,
+            ticket,
         };
         turn.effect(Effect::Begin(Box::new(job)));
         Ok(())
     }
 
-    /// Evaluates the step's condition and templates, asks the gate, and says what the engine is to be told.
-    fn prepare(&self, run: RunId, place: StepIndex) -> Result<(Command, Option<Work>), Rejection> {
+    /// Evaluates the step's condition and templates, and says what the gate is to be asked, or the engine to be told.
+    fn resolved(&self, run: RunId, place: StepIndex) -> Result<Resolved, Rejection> {
         let unknown = || Rejection::UnknownStep { run, step: place };
         let known = self.state.run(&run).ok_or(Rejection::UnknownRun(run))?;
-        let principal = self.principals.get(&run).ok_or_else(unknown)?;
         let workflow = known.plan().workflow();
         let step = workflow.step(place).ok_or_else(unknown)?;
         let invalid = |message: String| {
-            (
-                Command::Refuse {
-                    run,
-                    step: place,
-                    refusal: Refusal::Invalid { message: message.into() },
-                },
-                None,
-            )
+            let refusal = Refusal::Invalid { message: message.into() };
+            Resolved::Tell(Command::Refuse { run, step: place, refusal })
         };
         let (facts, id) = (known.facts_before(place), run.to_string());
         let values = Values {
@@ -78,7 +106,7 @@ impl Owner {
             status: known.status(place),
         };
         match step.condition.as_ref().map(|condition| condition.evaluate(&values)) {
-            Some(Ok(false)) => return Ok((Command::Skip { run, step: place }, None)),
+            Some(Ok(false)) => return Ok(Resolved::Tell(Command::Skip { run, step: place })),
             Some(Err(fault)) => return Ok(invalid(format!("`if`: {}", fault.message))),
             Some(Ok(true)) | None => {}
         }
@@ -90,12 +118,34 @@ impl Owner {
         if self.isolation() == Isolation::None && !call.argv.is_empty() {
             asked.without_sandbox();
         }
-        let admitted = match self.gate.admit(principal, asked) {
-            Ok(admitted) => admitted,
-            Err(refused) => return Ok((refuse(run, place, refused), None)),
-        };
+        Ok(Resolved::Call(Box::new(call), asked))
+    }
+
+    /// The command that starts the step, and what is done once that is durable.
+    fn prepare(
+        &self,
+        (run, place): (RunId, StepIndex),
+        call: Call,
+        admitted: Admitted,
+        spent: Spent,
+    ) -> Result<(Command, Option<Prepared>), Rejection> {
+        let unknown = || Rejection::UnknownStep { run, step: place };
+        let known = self.state.run(&run).ok_or(Rejection::UnknownRun(run))?;
+        let principal = self.principals.get(&run).ok_or_else(unknown)?;
+        let step = known.plan().workflow().step(place).ok_or_else(unknown)?;
+        let id = run.to_string();
         let key = call.idempotency_key(&id, &step.name);
-        let command = start(run, place, step.timeout, &admitted, &key);
+        let grant = Grant {
+            tool: admitted.tool.as_str().into(),
+            call: admitted.digest(),
+            decision: admitted.decision.clone(),
+            key: key.as_str().into(),
+            approval: spent.approval,
+            reservation: spent.reservation,
+        };
+        let limit = admitted.constraints.timeout.map(|limit| limit.min(step.timeout));
+        let timeout_us = limit.map(|limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
+        let command = Command::Start { run, step: place, grant: Arc::new(grant), timeout_us };
         let identity = work::Identity { run: id, step: &step.name, key: &key };
         let work = match self.doing {
             Doing::Nothing => Work::Nothing,
@@ -105,7 +155,7 @@ impl Owner {
             Doing::Unsafe => work::bare(self.gate.project(), step, call, &admitted, &identity),
             Doing::Really => work::program(self.gate.project(), step, call, &admitted, &identity),
         };
-        Ok((command, Some(work)))
+        Ok((command, Some(Prepared { work, admitted })))
     }
 
     fn conclude(&mut self, run: RunId, turn: &mut Turn) -> Result<(), Rejection> {
@@ -125,28 +175,17 @@ impl Owner {
     }
 }
 
-fn start(
-    run: RunId,
-    step: StepIndex,
-    timeout: std::time::Duration,
-    admitted: &Admitted,
-    key: &str,
-) -> Command {
-    let grant = Grant {
-        tool: admitted.tool.as_str().into(),
-        call: admitted.digest,
-        decision: admitted.decision.clone(),
-        key: key.into(),
-    };
-    let limit = admitted.constraints.timeout.map(|limit| limit.min(timeout));
-    let timeout_us = limit.map(|limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX));
-    Command::Start { run, step, grant: Arc::new(grant), timeout_us }
+/// Every secret a workflow names. A later step may show what an earlier one was given.
+fn secrets(workflow: &Workflow) -> Arc<[String]> {
+    let names: BTreeSet<&String> =
+        workflow.steps.iter().flat_map(|step| &step.secrets).map(|(_, name)| name).collect();
+    names.into_iter().cloned().collect()
 }
 
-fn refuse(run: RunId, step: StepIndex, refused: Refused) -> Command {
-    let refusal = match refused {
-        Refused::Invalid(message) => Refusal::Invalid { message: message.into() },
-        Refused::Stopped { by, decision } => Refusal::Policy { stopped_by: by, decision },
-    };
-    Command::Refuse { run, step, refusal }
+/// What a step comes to before anybody is asked.
+enum Resolved {
+    /// A call, and as the gate is to see it.
+    Call(Box<Call>, Asked),
+    /// The engine has to be told something else.
+    Tell(Command),
 }

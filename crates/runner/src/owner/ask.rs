@@ -20,6 +20,7 @@ impl Owner {
             source: digest,
             inputs,
             principal: Arc::from(submit.principal.id.as_str()),
+            started_by: submit.started_by.map(Arc::from),
             key: submit.key.as_deref().map(Into::into),
             repeats: None,
         });

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use engine::run::{Micros, Outcome, Rejection, RunId, Submission};
 use engine::workflow::{InputError, Workflow};
 use serde_json::Value;
+use ticket::Ticket;
 
+use super::Ruled;
 use crate::gate::Principal;
 
 /// The time and randomness an input may use.
@@ -33,6 +35,8 @@ pub struct Submit {
     pub inputs: Value,
     /// Who asks.
     pub principal: Principal,
+    /// Who started it, where the principal acts for somebody.
+    pub started_by: Option<String>,
     /// Idempotency key.
     pub key: Option<String>,
     /// The run of an earlier process that has the key, with what it was submitted with.
@@ -44,6 +48,8 @@ pub struct Submit {
 pub enum Asking {
     /// A new run. Legal at any time.
     Submit(Box<Submit>),
+    /// A new run whose calls are held against a ticket. Legal at any time.
+    Presenting(Box<Submit>, Box<Ticket>),
     /// Stop a run. Legal until it ended.
     Cancel {
         /// The run.
@@ -53,6 +59,8 @@ pub enum Asking {
         /// Why.
         reason: String,
     },
+    /// Answer a request for an approval. Legal while it is open, for whoever may answer it.
+    Rule(Ruled),
     /// Do failed steps again. Legal once the run ended or waits.
     Retry {
         /// The run.

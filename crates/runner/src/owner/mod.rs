@@ -8,23 +8,30 @@
 mod advance;
 mod ask;
 mod input;
+pub(crate) mod quota;
+mod review;
 mod turn;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use engine::policy::quota::Ledger;
 use engine::run::{
     Command, Digest, Event, Fact, Micros, Rejection, RunId, State, Submission, decide,
 };
 
+use ticket::Ticket;
+
 use crate::executor::Report;
 use crate::gate::{Gate, Principal};
-use crate::projection::{self, Document};
+use crate::projection::{self, Charged, Document};
 use crate::record::{self, Isolation};
 use crate::workflow;
 
 pub use input::{Answer, Asking, Moment, Refusing, Submit};
+use quota::Quotas;
+pub use review::Ruled;
 pub use turn::{Effect, Turn};
 pub use work::{IDEMPOTENCY_VARIABLE, RUN_VARIABLE, STEP_VARIABLE};
 
@@ -46,11 +53,14 @@ pub struct Owner {
     gate: Arc<Gate>,
     /// Who submitted each run in memory.
     principals: BTreeMap<RunId, Arc<Principal>>,
+    /// Tickets that were handed in with runs; in memory alone, and gone with the process.
+    presented: BTreeMap<RunId, Ticket>,
     /// Runs that ended in this turn, still in memory.
     ended: Vec<RunId>,
     /// Keys of runs that ended in this process; those of earlier ones are in the view.
     spent: BTreeMap<Vec<u8>, (RunId, Arc<Submission>)>,
     doing: Doing,
+    quotas: Quotas,
 }
 
 impl Owner {
@@ -61,10 +71,27 @@ impl Owner {
             state: State::new(slots),
             gate,
             principals: BTreeMap::new(),
+            presented: BTreeMap::new(),
             ended: Vec::new(),
             spent: BTreeMap::new(),
             doing,
+            quotas: Quotas::default(),
         }
+    }
+
+    /// Takes in what calls have used of their limits, before anything else is asked of this owner. Runs that are not
+    /// among `live` have ended.
+    ///
+    /// # Errors
+    /// When the rows do not follow from each other: then nobody knows what is left, and nothing may be let through.
+    pub fn recall(&mut self, rows: Vec<Charged>, live: &BTreeSet<RunId>) -> Result<(), String> {
+        self.quotas.recall(rows, live)
+    }
+
+    /// What is used of limits.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        self.quotas.ledger()
     }
 
     /// The engine's state.
@@ -115,7 +142,15 @@ impl Owner {
     pub fn ask(&mut self, asking: Asking, turn: &mut Turn) -> Result<Answer, Refusing> {
         let answer = match asking {
             Asking::Submit(submit) => self.submit(*submit, turn)?,
+            Asking::Presenting(submit, ticket) => {
+                let answer = self.submit(*submit, turn)?;
+                if let Answer::Accepted { run, existing: false } = answer {
+                    self.presented.insert(run, *ticket);
+                }
+                answer
+            }
             Asking::Cancel { run, by, reason } => self.cancel(run, &by, &reason, turn)?,
+            Asking::Rule(ruled) => self.rule(ruled, turn)?,
             Asking::Retry { run, step, by } => self.retry(run, step.as_deref(), &by, turn)?,
         };
         self.advance(turn);
@@ -184,6 +219,7 @@ impl Owner {
                     turn.change(change);
                 }
             }
+            self.quotas.observe(&event);
             if ends_run(&event) {
                 self.ended.push(event.run);
             }
@@ -212,6 +248,7 @@ impl Owner {
             }
             self.state.forget(&run);
             self.principals.remove(&run);
+            self.presented.remove(&run);
         }
     }
 

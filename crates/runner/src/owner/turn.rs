@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::run::{Event, Fence, Micros};
+use engine::run::{ApprovalId, Event, Fence, Micros};
 use journal::{Change, Draft, LogId, Operation};
 
 use super::Moment;
@@ -53,6 +53,18 @@ impl Turn {
         let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// A fresh id of a request for an approval: UUIDv7 (RFC 9562, section 5.7).
+    pub(super) fn approval_id(&mut self) -> ApprovalId {
+        let mut random = [0; 10];
+        let draws = [self.draw().to_be_bytes(), self.draw().to_be_bytes()].concat();
+        for (slot, byte) in random.iter_mut().zip(draws) {
+            *slot = byte;
+        }
+        let millis = u64::try_from(self.now().0 / 1000).unwrap_or(0);
+        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random);
+        ApprovalId(id.into_uuid().into_bytes())
     }
 
     /// The operation to commit, where there is anything to record, and what may be done after.

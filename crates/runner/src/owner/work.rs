@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::policy::Profile as Loosest;
-use engine::workflow::{Access, Call, Driver, Profile, Step};
+use engine::workflow::{Access, Call, Driver, Profile, SECRET_SUFFIX, Step};
 use sandbox::{Limits, Mount, Network, Spec, Workspace};
 use serde_json::Value;
 
-use crate::executor::{Place, Program, Work};
+use crate::executor::{Fast, Place, Program, Work};
 use crate::gate::{Admitted, FileFilter, Gate, Principal};
 use crate::layout::STATE_FOLDER;
 
@@ -31,12 +31,13 @@ pub(super) struct Identity<'a> {
 
 /// What a read-only tool is to do, with the files it may look into.
 pub(super) fn fast(gate: &Arc<Gate>, principal: &Arc<Principal>, admitted: &Admitted) -> Work {
-    Work::Fast {
+    Work::Fast(Box::new(Fast {
         tool: admitted.tool.clone(),
         arguments: admitted.arguments.clone(),
         files: FileFilter::new(Arc::clone(gate), Arc::clone(principal), admitted),
         largest: admitted.constraints.max_file_size,
-    }
+        redact: admitted.constraints.redact,
+    }))
 }
 
 /// The program of `step`, whose call was `admitted`.
@@ -57,6 +58,10 @@ pub(super) fn program(
     ] {
         env.push((name.into(), value.into()));
     }
+    for (name, _) in &call.secrets {
+        let path = format!("{}/{name}", sandbox::SECRETS);
+        env.push((format!("{name}{SECRET_SUFFIX}").into(), path.into()));
+    }
     let profile = profile(step.sandbox.profile, admitted.constraints.profile);
     let spec = Spec {
         argv: call.argv.into_iter().map(OsString::from).collect(),
@@ -76,12 +81,17 @@ pub(super) fn program(
         ..Spec::new(project, [""; 0])
     };
     Work::Program(Box::new(Program {
+        tool: admitted.tool.clone(),
+        arguments: admitted.arguments.clone(),
         spec,
         place: place(step),
         hosts: admitted.hosts.clone(),
         transfer: admitted.constraints.max_transfer,
         changes: step.sandbox.changes,
         outputs: step.outputs.clone(),
+        redact: admitted.constraints.redact,
+        secrets: call.secrets,
+        schemas: step.output_schemas.clone(),
     }))
 }
 

@@ -3,9 +3,13 @@
 //! A tool is registered here or it does not exist. How a tool acts is elsewhere: read-only tools in
 //! [`crate::executor`]'s fast path, programs through the sandbox.
 
+mod result;
 mod schema;
 
 use engine::policy::{Effect, Tool};
+
+pub(crate) use result::check as check_result;
+pub use result::result_schema;
 
 /// Runs a program from an argument list in the sandbox.
 pub const EXEC_RUN: &str = "exec.run";
@@ -27,6 +31,17 @@ pub const WORKSPACE_MERGE: &str = "workspace.merge";
 /// Takes a merge back.
 pub const WORKSPACE_UNDO: &str = "workspace.undo";
 
+/// Makes a ticket; asked for by people, never by a step.
+pub const TICKET_MINT: &str = "ticket.mint";
+/// Revokes tickets.
+pub const TICKET_REVOKE: &str = "ticket.revoke";
+/// Sets a secret of the vault; asked for by people, never by a step.
+pub const SECRET_SET: &str = "secret.set";
+/// Takes a secret away.
+pub const SECRET_RM: &str = "secret.rm";
+/// Gives a secret a new value, or all of them a new key.
+pub const SECRET_ROTATE: &str = "secret.rotate";
+
 /// Every registered tool, in the order of their names.
 #[must_use]
 pub fn registered() -> Vec<Tool> {
@@ -38,6 +53,11 @@ pub fn registered() -> Vec<Tool> {
         reader(FS_READ, schema::path_only()),
         reader(SEARCH_GLOB, schema::search_glob()),
         reader(SEARCH_GREP, schema::search_grep()),
+        keeper(SECRET_RM, schema::secret()),
+        keeper(SECRET_ROTATE, schema::secret_rotate()),
+        keeper(SECRET_SET, schema::secret()),
+        ticketing(TICKET_MINT, schema::ticket_mint()),
+        ticketing(TICKET_REVOKE, schema::ticket_revoke()),
         writer(WORKSPACE_MERGE, schema::change()),
         writer(WORKSPACE_UNDO, schema::change()),
     ]
@@ -68,6 +88,28 @@ fn writer(name: &str, schema: serde_json::Value) -> Tool {
         tags: vec!["workspace".to_owned()],
         schema,
         paths: vec!["paths[]".to_owned()],
+        hosts: Vec::new(),
+    }
+}
+
+fn ticketing(name: &str, schema: serde_json::Value) -> Tool {
+    Tool {
+        name: name.to_owned(),
+        effect: Effect::Write,
+        tags: vec!["authority".to_owned()],
+        schema,
+        paths: vec!["paths[]".to_owned()],
+        hosts: Vec::new(),
+    }
+}
+
+fn keeper(name: &str, schema: serde_json::Value) -> Tool {
+    Tool {
+        name: name.to_owned(),
+        effect: Effect::Write,
+        tags: vec!["vault".to_owned()],
+        schema,
+        paths: Vec::new(),
         hosts: Vec::new(),
     }
 }

@@ -60,6 +60,49 @@ pub(super) fn change() -> Value {
     )
 }
 
+/// `ticket.mint`: what the ticket would say.
+pub(super) fn ticket_mint() -> Value {
+    let texts =
+        || json!({ "type": "array", "items": { "type": "string" }, "maxItems": 16, "default": [] });
+    object(
+        &json!({
+            "tools": texts(),
+            "workflow": { "type": "string", "minLength": 1 },
+            "principal": { "type": "string", "minLength": 1 },
+            "peer": { "type": "string", "minLength": 1 },
+            "paths": texts(),
+            "reaches": texts(),
+            "scopes": texts(),
+            "uses": { "type": "integer", "minimum": 1, "maximum": 65_535 },
+            "life": { "type": "number", "exclusiveMinimum": 0, "maximum": 86_400 },
+            "this_policy": { "type": "boolean", "default": false },
+        }),
+        &["tools", "principal", "uses", "life"],
+    )
+}
+
+/// `ticket.revoke`: one ticket, or all of them.
+pub(super) fn ticket_revoke() -> Value {
+    object(
+        &json!({
+            "ticket": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
+            "all": { "type": "boolean" },
+            "paths": { "type": "array", "items": { "type": "string" }, "maxItems": 0, "default": [] },
+        }),
+        &["all"],
+    )
+}
+
+/// `secret.set` and `secret.rm`.
+pub(super) fn secret() -> Value {
+    object(&json!({ "name": { "type": "string", "minLength": 1 } }), &["name"])
+}
+
+/// `secret.rotate`: one secret, or without a name the key of all of them.
+pub(super) fn secret_rotate() -> Value {
+    object(&json!({ "name": { "type": "string", "minLength": 1 } }), &[])
+}
+
 fn exec(what: &Value) -> Value {
     let mut properties = json!({
         "cwd": { "type": "string" },
@@ -67,6 +110,7 @@ fn exec(what: &Value) -> Value {
         "profile": { "enum": ["strict", "strict-net", "standard", "standard-net"] },
         "network": { "type": "boolean" },
         "hosts": { "type": "array", "default": [], "maxItems": 64, "items": { "type": "string" } },
+        "secrets": { "type": "string", "default": "" },
         "driver": { "enum": ["local", "container"], "default": "local" },
         "image": { "type": "string" },
         "unsafe": { "type": "boolean", "default": false },

@@ -27,9 +27,9 @@ fn what_policy_saw_is_what_runs() {
     let admitted = admit(&project, "fs.read", json!({ "path": "docs/./x/../a.md" })).unwrap();
     assert_eq!(admitted.arguments, json!({ "path": "docs/a.md" }));
     let again = admit(&project, "fs.read", json!({ "path": "docs/a.md" })).unwrap();
-    assert_eq!(admitted.digest, again.digest);
+    assert_eq!(admitted.digest(), again.digest());
     let other = admit(&project, "fs.read", json!({ "path": "docs/b.md" })).unwrap();
-    assert_ne!(admitted.digest, other.digest);
+    assert_ne!(admitted.digest(), other.digest());
 }
 
 #[test]
@@ -47,9 +47,14 @@ fn a_call_no_rule_allows_is_denied() {
 #[test]
 fn a_call_that_needs_review_does_not_run() {
     let project = Project::new();
-    let (kind, rule, detail) = stopped(admit(&project, "exec.run", run("rm", json!([]))));
-    assert_eq!((kind, rule.as_str()), (Guard::Policy, "ask-rm"));
-    assert!(detail.contains("dangerous"), "{detail}");
+    let Err(Refused::Review(reviewed)) = admit(&project, "exec.run", run("rm", json!([]))) else {
+        panic!("let through or denied");
+    };
+    assert_eq!(reviewed.reasons, [Box::from("ask-rm: dangerous")]);
+    // What cannot wait, such as a merge, is stopped.
+    let (by, _) = reviewed.unanswered();
+    assert_eq!((by.kind, &*by.name), (Guard::Approval, "ask-rm"));
+    assert!(by.detail.contains("dangerous"), "{}", by.detail);
 }
 
 #[test]

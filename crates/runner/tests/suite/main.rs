@@ -8,7 +8,12 @@
     reason = "a failed test should stop loudly"
 )]
 
+mod approvals;
+mod call;
 mod fast;
 mod gate;
+mod limits;
 mod node;
+mod peer;
 mod support;
+mod town;

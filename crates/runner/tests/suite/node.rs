@@ -4,9 +4,11 @@
 use std::sync::mpsc::channel;
 
 use crate::support::{PATIENCE, Project, submission, to_the_end, until_end};
-use runner::control::{self, Answer, Request};
+use runner::gate::Principals;
 use runner::history::History;
+use runner::peer::{Client, ClientError, Code};
 use runner::{Adopt, Doing, Fact, OpenError, RunState, StartError, StepState, Unanswered, audit};
+use serde_json::json;
 
 const THREE: &str = "
 version: 1
@@ -76,9 +78,12 @@ fn a_second_owner_is_refused_and_the_first_goes_on() {
         layout: project.layout.clone(),
         principal: crate::support::user(),
         policy: (in_force.policy, in_force.source),
+        principals: Principals::default(),
+        extension: None,
         home: None,
         program: None,
         slots: 1,
+        redaction: runner::secrecy::Redaction::default(),
         landlock_floor: 1,
         doing: Doing::Nothing,
         adopt: Adopt::Nothing,
@@ -120,21 +125,23 @@ fn a_key_runs_its_work_once_also_across_restarts() {
 }
 
 #[test]
-fn another_process_cancels_through_the_control_socket() {
+fn another_process_cancels_through_the_peer_socket() {
     let project = Project::new();
     let node = project.node(Doing::Really, Adopt::Nothing);
     let (watcher, events) = channel();
     let run = node.submit(submission(ENDLESS, None), Some(watcher)).unwrap().run;
-    let request = Request::Cancel { run: run.to_string(), reason: "enough".to_owned() };
-    assert_eq!(control::ask(&project.layout.control(), &request).unwrap(), Answer::Done);
+    let mut client = Client::connect(&project.layout.peer()).unwrap();
+    let asked = json!({ "run": run, "reason": "enough" });
+    assert_eq!(client.request("run.cancel", asked.clone()).unwrap()["cancel"], "requested");
     let seen = until_end(&events, run);
     assert!(seen.iter().any(|event| matches!(&event.fact, Fact::RunCancelRequested { reason, .. } if &**reason == "enough")));
+    let again = client.request("run.cancel", asked).unwrap_err();
+    assert!(matches!(again, ClientError::Refused(fault) if fault.code == Code::Conflict));
     node.stop().unwrap();
     let told = History::open(&project.layout).unwrap().run(run).unwrap();
     assert_eq!(told.view.summary.state, RunState::Cancelled);
-    let unknown = Request::Cancel { run: run.to_string(), reason: String::new() };
     assert!(
-        control::ask(&project.layout.control(), &unknown).is_err(),
+        matches!(Client::connect(&project.layout.peer()), Err(ClientError::NoOwner)),
         "nobody owns the project now"
     );
 }

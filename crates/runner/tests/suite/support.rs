@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use runner::document::Source;
-use runner::gate::{self, Gate, Principal};
+use runner::gate::{self, Gate, Principal, Principals};
 use runner::policy::{self, InForce};
 use runner::workflow::{self, Loaded};
 use runner::{Adopt, Doing, Event, Layout, Node, Options, RunId, Submission, owner};
@@ -77,9 +77,12 @@ impl Project {
             layout: self.layout.clone(),
             principal: user(),
             policy: (in_force.policy, in_force.source),
+            principals: Principals::default(),
+            extension: None,
             home: None,
             program: None,
             slots: 4,
+            redaction: runner::secrecy::Redaction::default(),
             landlock_floor: 1,
             doing,
             adopt,
@@ -107,6 +110,7 @@ pub(crate) fn submission(text: &str, key: Option<&str>) -> Submission {
         name: "test.yaml".to_owned(),
         inputs: Value::Null,
         key: key.map(str::to_owned),
+        agent: None,
     }
 }
 

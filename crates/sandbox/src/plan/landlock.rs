@@ -18,7 +18,7 @@ use super::{PlanError, c_path};
 use crate::check::{Checked, Kind};
 use crate::host::{Entry, Host};
 use crate::profile::Profile;
-use crate::spec::{Access, HOME, Network, Spec, WORKSPACE};
+use crate::spec::{Access, HOME, Network, SECRETS, Spec, WORKSPACE};
 
 /// The ruleset and the rules still to be added to it.
 pub(crate) struct Confinement {
@@ -39,6 +39,9 @@ impl Confinement {
         list.add(Path::new("/"), AccessFs::ReadDir.into())?;
         list.add(Path::new("/etc"), read())?;
         list.add(Path::new("/proc"), read())?;
+        if !spec.secrets.is_empty() {
+            list.add(Path::new(SECRETS), read())?;
+        }
         let programs = host
             .shown(spec.profile)
             .iter()

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Links, PlanError, Tree, c_path, etc, in_root, resolver};
 use crate::host::{Entry, Host, Shown};
 use crate::profile::Profile;
-use crate::spec::{HOME, Limits, Spec};
+use crate::spec::{HOME, Limits, SECRETS, Spec};
 use crate::sys::mount::Flags;
 
 /// Folders of the host that hold programs, shown read-only and executable where they exist.
@@ -97,6 +97,7 @@ impl Root {
             root.files.push((in_root(path)?, text.into()));
         }
         root.files.push((in_root("/.proof")?, b"only landlock hides this line\n".into()));
+        root.add_secrets(spec)?;
         match spec.profile {
             // The masked files are in the part of `/proc` that these are not shown.
             Profile::Strict | Profile::StrictNet => {}
@@ -127,6 +128,16 @@ impl Root {
         const FOLDERS: [&str; 8] =
             ["/etc", "/dev", "/dev/shm", "/proc", "/tmp", "/home", HOME, "/workspace"];
         FOLDERS.into_iter().try_for_each(|path| self.add_folder(path))
+    }
+
+    fn add_secrets(&mut self, spec: &Spec) -> Result<(), PlanError> {
+        for secret in &spec.secrets {
+            self.add_folder("/run")?;
+            self.add_folder(SECRETS)?;
+            let path = format!("{SECRETS}/{}", secret.name);
+            self.files.push((in_root(&path)?, secret.content.to_vec()));
+        }
+        Ok(())
     }
 
     fn add_folder(&mut self, path: &str) -> Result<(), PlanError> {

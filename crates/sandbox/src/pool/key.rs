@@ -29,18 +29,22 @@ pub(super) struct Key {
 
 impl Key {
     /// The kind of slot that could run `spec`; `None` for a spec no slot is kept for: one that is
-    /// handed descriptors, the egress proxy's own process, and one whose places in the workspace lie
+    /// handed descriptors or secrets, the egress proxy's own process, and one whose places in the workspace lie
     /// within its mounts.
     pub(super) fn of(spec: &Spec) -> Option<Self> {
         // Every field is named, so that a new one cannot be forgotten here.
         #[rustfmt::skip]
         let Spec {
             argv: _, env: _, stdin: _, artifacts: _,
-            cwd, profile, workspace, mounts, network, handed, landlock_floor, limits,
+            cwd, profile, workspace, mounts, network, handed, secrets, landlock_floor, limits,
         } = spec;
         let Workspace { lower, hidden, files } = workspace;
         let places = hidden.iter().chain(files.iter().map(|(path, _)| path));
-        if !handed.is_empty() || *network == Network::Host || is_nested(mounts, places) {
+        if !handed.is_empty()
+            || !secrets.is_empty()
+            || *network == Network::Host
+            || is_nested(mounts, places)
+        {
             return None;
         }
         let digest = |content: &Vec<u8>| Sha256::digest(content).into();
@@ -75,6 +79,7 @@ pub(super) fn blank(spec: &Spec) -> Spec {
         mounts: spec.mounts.clone(),
         network: spec.network,
         handed: Vec::new(),
+        secrets: Vec::new(),
         landlock_floor: spec.landlock_floor,
         limits: spec.limits,
         artifacts: Vec::new(),

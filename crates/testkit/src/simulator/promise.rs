@@ -4,10 +4,10 @@
 //! it with the journal. It is deliberately plain: lists and maps, no state of the product.
 
 use super::check::{Rule, Violation, broken};
-use engine::run::{Fence, RunEnd, RunId};
+use engine::run::{ApprovalId, Fence, Ruling, RunEnd, RunId};
 use engine::workflow::StepIndex;
 use journal::Digest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 /// One attempt that a worker was told to begin.
@@ -36,6 +36,8 @@ pub(super) struct Promises {
     pub(super) ended: BTreeMap<RunId, RunEnd>,
     /// Attempts that were begun, by lease.
     pub(super) begun: BTreeMap<Fence, Attempt>,
+    /// Answers to requests for approvals that were taken.
+    pub(super) ruled: BTreeSet<(ApprovalId, Ruling)>,
     /// Last record of every acknowledged commit, with its leaf.
     pub(super) durable: BTreeMap<u64, Digest>,
     /// Answers given, repeated ones included.
@@ -53,6 +55,12 @@ impl Promises {
         self.count += 1;
         let before = self.accepted.insert(request.to_owned(), run);
         unchanged(before, &run, || format!("request `{request}`"))
+    }
+
+    /// An answer to a request was taken.
+    pub(super) fn rule(&mut self, approval: ApprovalId, ruling: Ruling) {
+        self.count += 1;
+        self.ruled.insert((approval, ruling));
     }
 
     /// The end of a run was told.

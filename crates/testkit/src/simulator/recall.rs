@@ -7,7 +7,7 @@ use super::server::Halt;
 use super::{Control, JOURNAL, placement};
 use engine::run::{Digest, Event, Fact, RunId, Submission};
 use journal::{LogId, PAGE_RECORDS_MAX, Reader, Record, Scan};
-use runner::projection::{self, Document};
+use runner::projection::{self, Charged, Document};
 use runner::record::event_of;
 use std::sync::Arc;
 
@@ -68,6 +68,16 @@ impl Recall {
         let records = self.reader.by_stream(&self.log, &run.0, 0, 1).map_err(storage)?;
         let first = records.iter().find_map(event_of);
         Ok(first.as_ref().and_then(submission).map(|submission| (run, Arc::clone(submission))))
+    }
+
+    /// What attempts have taken of limits.
+    pub(super) fn charges(&self) -> Result<Vec<Charged>, Halt> {
+        let rows = self.reader.view_scan(projection::CHARGE, &Scan::default(), PAGE_RECORDS_MAX);
+        let rows = rows.map_err(storage)?.into_iter();
+        let parsed = rows.map(|(_, row)| serde_json::from_slice(&row));
+        parsed
+            .map(|row| row.map_err(|error| broken(Rule::Fold, error.to_string()).into()))
+            .collect()
     }
 
     /// Every record, oldest first.

@@ -1,4 +1,4 @@
-//! What the simulated project holds: two workflows, a policy, a gate.
+//! What the simulated project holds: three workflows, a policy, a gate.
 //!
 //! Loaded once and shared by all seeds, because loading is not what is tested here. The programs
 //! of the steps never run; workers read the request and the idempotency key from the job.
@@ -39,6 +39,17 @@ steps:
   - { name: pay, needs: [prepare], idempotent: false, run: ["effect", "${{ inputs.request }}"] }
 "#;
 
+/// A step that others have to approve, after one that they do not.
+const ASKING: &str = r#"
+version: 1
+name: asking
+inputs: { type: object, required: [request], properties: { request: { type: string } } }
+defaults: { timeout: 3s, retry: { max_attempts: 2 } }
+steps:
+  - { name: plan, run: ["effect", "${{ inputs.request }}"] }
+  - { name: deploy, needs: [plan], run: ["deploy", "${{ inputs.request }}"] }
+"#;
+
 const POLICY: &str = r#"
 version: 1
 name: simulated
@@ -47,6 +58,9 @@ rules:
     match: { tool: exec.run, args: { program: [effect] } }
     action: allow
     reason: nothing is executed in a simulation
+  - name: deployments
+    match: { tool: exec.run, args: { program: [deploy] } }
+    action: require_review
 "#;
 
 /// The fixed parts of every simulated world.
@@ -67,14 +81,15 @@ impl Scenario {
             .map_err(|findings| refused("policy", lines(&findings)))?;
         let gate = Gate::new(PathBuf::from("/project"), None, Arc::new(policy.policy), catalogue)
             .map_err(|error| refused("gate", error))?;
-        let workflows = [("spread.yaml", SPREAD), ("careful.yaml", CAREFUL)]
-            .into_iter()
-            .map(|(name, text)| {
-                let loaded = runner::workflow::load(&source(name, text));
-                let loaded = loaded.map_err(|findings| refused(name, lines(&findings)))?;
-                Ok(Arc::new(loaded.workflow))
-            })
-            .collect::<Result<_, Violation>>()?;
+        let workflows =
+            [("spread.yaml", SPREAD), ("careful.yaml", CAREFUL), ("asking.yaml", ASKING)]
+                .into_iter()
+                .map(|(name, text)| {
+                    let loaded = runner::workflow::load(&source(name, text));
+                    let loaded = loaded.map_err(|findings| refused(name, lines(&findings)))?;
+                    Ok(Arc::new(loaded.workflow))
+                })
+                .collect::<Result<_, Violation>>()?;
         Ok(Self { gate: Arc::new(gate), workflows })
     }
 }

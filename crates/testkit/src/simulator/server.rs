@@ -10,12 +10,12 @@ use super::recall::Recall;
 use super::scenario::Scenario;
 use super::{Control, JOURNAL, placement};
 use crate::draw::Draw;
-use engine::run::{Event, Fence, Micros, Phase, RunId, Wait};
+use engine::run::{ApprovalId, Event, Fence, Micros, Phase, Ruling, RunId, Wait};
 use journal::{Access, Committed, Digest, LogId, Operation, Options, Store};
 use runner::executor::{Job, Report, Work};
 use runner::gate::Principal;
 use runner::owner::{
-    Answer, Asking, Doing, Effect, IDEMPOTENCY_VARIABLE, Moment, Owner, Submit, Turn,
+    Answer, Asking, Doing, Effect, IDEMPOTENCY_VARIABLE, Moment, Owner, Ruled, Submit, Turn,
 };
 use runner::projection;
 use serde_json::json;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 const SLOTS: u32 = 3;
 
 /// Who submits everything.
-const PRINCIPAL: &str = "user:simulated";
+pub(super) const PRINCIPAL: &str = "user:simulated";
 
 /// Turns that may wait for a flush; the world flushes before.
 const QUEUE_MAX: usize = 64;
@@ -35,6 +35,8 @@ const QUEUE_MAX: usize = 64;
 pub(super) enum Output {
     /// A request is a run.
     Accepted { request: String, run: RunId },
+    /// An answer to a request for an approval was taken.
+    Ruled { approval: ApprovalId, ruling: Ruling },
     /// A worker is to begin.
     Begin(Attempt, String),
     /// A worker is to stop.
@@ -94,7 +96,11 @@ impl Server {
             answers: Vec::new(),
             queue: Vec::new(),
         };
-        for run in server.recall.open_runs()? {
+        let open = server.recall.open_runs()?;
+        let live = open.iter().filter_map(|run| Some(run.events.first()?.run)).collect();
+        let charges = server.recall.charges()?;
+        server.owner.recall(charges, &live).map_err(|error| broken(Rule::Fold, error))?;
+        for run in open {
             let principal = Principal::recorded(PRINCIPAL);
             server.owner.adopt(&run.document, principal, &run.events).map_err(|error| {
                 broken(Rule::Fold, format!("a run cannot be taken up: {error}"))
@@ -115,7 +121,7 @@ impl Server {
         (request, run): (&str, RunId),
         now: Micros,
     ) -> Result<(), Halt> {
-        // Half of the requests are for each workflow; the same request is always the same work.
+        // A third of the requests is for each workflow; the same request is always the same work.
         let place = request.bytes().map(usize::from).sum::<usize>() % scenario.workflows.len();
         let Some(workflow) = scenario.workflows.get(place) else { return Ok(()) };
         let known = self.recall.text(workflow.digest.into())?;
@@ -126,6 +132,7 @@ impl Server {
             first_seen: known.is_none(),
             inputs: json!({ "request": request }),
             principal: Principal::recorded(PRINCIPAL),
+            started_by: None,
             key: Some(request.to_owned()),
             holder: self.recall.holder(PRINCIPAL, request)?,
         };
@@ -159,6 +166,22 @@ impl Server {
         let mut turn = self.turn(now);
         let asking = Asking::Retry { run, step: Some(step), by: PRINCIPAL.to_owned() };
         drop(self.owner.ask(asking, &mut turn));
+        self.turn = Some(turn);
+    }
+
+    /// Requests for approvals that are open.
+    pub(super) fn open_approvals(&self) -> Vec<ApprovalId> {
+        self.owner.state().reviews().map(|(_, _, review)| review.request.id).collect()
+    }
+
+    /// A person answers a request; the answer comes with a flush. Too late, twice or by the wrong one is not a fault.
+    pub(super) fn rule(&mut self, approval: ApprovalId, ruling: Ruling, by: &str, now: Micros) {
+        let (by, reason) = (Principal::recorded(by), "simulated".to_owned());
+        let mut turn = self.turn(now);
+        let asking = Asking::Rule(Ruled { approval, ruling, by, reason });
+        if self.owner.ask(asking, &mut turn).is_ok() {
+            self.answers.push(Output::Ruled { approval, ruling });
+        }
         self.turn = Some(turn);
     }
 

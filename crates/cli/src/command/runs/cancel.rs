@@ -1,8 +1,9 @@
 //! `palisade runs cancel`: through the owning process where there is one, otherwise as the owner for a moment.
 //! It asks and does not wait for the steps to end; `runs watch` shows that.
 
-use runner::control::{self, Answer, ControlError, Request};
+use runner::peer::{Client, ClientError};
 use runner::{Adopt, RunId};
+use serde_json::json;
 
 use crate::arguments::Global;
 use crate::command::follow::{self, Following};
@@ -24,20 +25,22 @@ pub(super) fn run(global: &Global, run: &str, reason: &str) -> Result<Exit, Fail
         )
         .fix(format!("`palisade runs retry {id}` does failed steps of an ended run again")));
     }
-    let request = Request::Cancel { run: id.to_string(), reason: reason.to_owned() };
-    match control::ask(&layout.control(), &request) {
-        Ok(Answer::Done) => tell(global, id),
-        Ok(Answer::Refused { reason }) => {
+    let asked = json!({ "run": id, "reason": reason });
+    let answer =
+        Client::connect(&layout.peer()).and_then(|mut client| client.request("run.cancel", asked));
+    match answer {
+        Ok(_) => tell(global, id),
+        Err(ClientError::Refused(fault)) => {
             return Err(Failure::new(Exit::Conflict, format!("run `{id}` cannot be cancelled"))
-                .because(reason)
+                .because(fault.message)
                 .fix(format!("`palisade runs show {id}` says how it stands")));
         }
-        Err(ControlError::NoOwner) => {
+        Err(ClientError::NoOwner) => {
             drop(history);
             as_owner(global, id, reason)?;
             tell(global, id);
         }
-        Err(error @ ControlError::Frame(_)) => {
+        Err(error) => {
             return Err(Failure::of(Exit::Failure, &error)
                 .fix(format!("`palisade runs show {id}` says whether it took effect")));
         }
@@ -47,7 +50,7 @@ pub(super) fn run(global: &Global, run: &str, reason: &str) -> Result<Exit, Fail
 
 fn tell(global: &Global, run: RunId) {
     if global.json {
-        output::json(&serde_json::json!({ "run": run, "cancel": "requested" }));
+        output::json(&json!({ "run": run, "cancel": "requested" }));
     } else {
         output::line(format!("run {run}: cancel requested"));
     }

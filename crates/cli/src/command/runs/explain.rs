@@ -39,6 +39,9 @@ pub(super) fn run(global: &Global, run: Option<&str>) -> Result<Exit, Failure> {
         ]);
     }
     output::line(table.render());
+    if let Some(how) = ending::approve(global, &told) {
+        output::talk(format!("\n{how}"));
+    }
     if let Some(how) = ending::settle(global, &told) {
         output::talk(format!("\n{how}"));
     }

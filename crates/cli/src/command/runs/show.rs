@@ -2,7 +2,7 @@
 //! It is folded from the run's records each time; a run that goes on is shown as it stands.
 
 use super::beside;
-use runner::history::RunHistory;
+use runner::history::{RunHistory, approvals_of};
 use runner::{RunState, StepState, StepView};
 
 use crate::arguments::Global;
@@ -32,12 +32,14 @@ pub(super) fn run(global: &Global, run: Option<&str>, receipt: bool) -> Result<E
             "egress": recorded.reached,
             "changes": recorded.changes,
             "merges": recorded.merges,
+            "approvals": approvals_of(&recorded.events, runner::now()),
         }));
         return Ok(Exit::Ok);
     }
     heading(&told);
     steps(&told.view.steps);
     details(&told.view.steps);
+    approvals(&told);
     beside::tell(&told, &layout);
     if receipt {
         for ((step, attempt), body) in &told.recorded.receipts {
@@ -52,6 +54,9 @@ pub(super) fn run(global: &Global, run: Option<&str>, receipt: bool) -> Result<E
 /// What a person can do about a run that has not ended; `owned` says whether a process works on the project.
 fn advise(global: &Global, told: &RunHistory, owned: bool) {
     let (state, id) = (told.view.summary.state, told.view.summary.id);
+    if let Some(how) = ending::approve(global, told) {
+        output::talk(format!("\n{how}"));
+    }
     if state.is_final() || owned {
         return;
     }
@@ -82,7 +87,10 @@ fn heading(told: &RunHistory) {
     if told.recorded.without_sandbox {
         output::line(paint(session::UNSAFE_WARNING, Tone::Bad));
     }
-    output::line(format!("submitted  {} by {}", instant(summary.submitted.0), summary.principal));
+    let starter = told.recorded.submission.started_by.as_deref();
+    let behalf = starter.map(|by| format!(", started by {by}")).unwrap_or_default();
+    let by = printable(&format!("{}{behalf}", summary.principal));
+    output::line(format!("submitted  {} by {by}", instant(summary.submitted.0)));
     if let Some(finished) = summary.finished {
         output::line(format!("took       {}", elapsed(finished.0 - summary.submitted.0)));
     }
@@ -117,6 +125,22 @@ fn steps(steps: &[StepView]) {
         ]);
     }
     output::line(format!("\n{}", table.render()));
+}
+
+/// What steps asked approvals for, and what became of it.
+fn approvals(told: &RunHistory) {
+    let asked = approvals_of(&told.recorded.events, runner::now());
+    if asked.is_empty() {
+        return;
+    }
+    output::line("\napprovals");
+    for one in asked {
+        let given: Vec<&str> = one.answers.iter().map(|answer| &*answer.by).collect();
+        let by = if given.is_empty() { String::new() } else { format!(" by {}", given.join(", ")) };
+        let why = one.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let (id, step, state) = (one.request.id, &one.request.subject.step, one.state.name());
+        output::line(printable(&format!("  {id}  {step}: {state}{by}{why}")));
+    }
 }
 
 /// What stopped steps, and what they left.

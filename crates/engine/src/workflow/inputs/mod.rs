@@ -6,33 +6,36 @@
 //! is fetched: references reach `$defs` of the same document only, patterns are linear-time, and
 //! the size of a schema is bounded (`bounds`).
 
-mod bounds;
-mod defaults;
-mod message;
 mod shape;
 
 use crate::expression::Shape;
-use jsonschema::{Draft, PatternOptions, Validator};
+use policy::document::suggest;
+use schema::pointer::unescape;
+use schema::{Fault, Mistake, Registry, Schema};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-pub use bounds::MAX_SCHEMA_COST;
+pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_COST};
 
 /// The longest inputs accepted, as bytes of JSON; longer ones are refused before validation.
 pub const MAX_INPUT_BYTES: usize = 1024 * 1024;
 
-/// The most memory one compiled `pattern` may take, in bytes; more is an error at load.
-pub const MAX_PATTERN_BYTES: usize = 1024 * 1024;
+/// Every schema of a workflow, compiled once; documents come and go, their schemas repeat.
+static SCHEMAS: LazyLock<Registry> = LazyLock::new(Registry::new);
 
-/// The most mistakes reported for one set of inputs.
-const ERRORS_MAX: usize = 50;
+/// Keywords of a schema that JSON Schema does not know and therefore ignores.
+pub(super) fn unknown_keywords(schema: &Schema) -> Vec<Fault> {
+    schema::unknown_keywords(schema.source(), &|typed, known| suggest(typed, known))
+}
 
-/// A mistake in a schema, at a JSON Pointer into it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SchemaFault {
-    pub(super) pointer: String,
-    pub(super) message: String,
-    pub(super) hint: Option<String>,
+/// What is known of an output at load; one of a step that did not succeed is null.
+pub(super) fn output_shape(schema: Option<&Value>) -> Shape {
+    schema.map_or_else(Shape::any, shape::of_output)
+}
+
+/// Compiles the schema of something that is no input.
+pub(super) fn compiled(schema: &Value) -> Result<Arc<Schema>, Vec<Fault>> {
+    SCHEMAS.compile(schema)
 }
 
 /// One thing that is wrong with a value given as inputs.
@@ -59,15 +62,14 @@ impl std::error::Error for InputError {}
 /// A workflow's input schema.
 #[derive(Debug, Clone)]
 pub struct InputSchema {
-    schema: Value,
     shape: Shape,
-    validator: Arc<Validator>,
+    schema: Arc<Schema>,
 }
 
 impl PartialEq for InputSchema {
     /// The schema decides; what is compiled follows from it.
     fn eq(&self, other: &Self) -> bool {
-        self.schema == other.schema
+        self.schema.source() == other.schema.source()
     }
 }
 
@@ -84,34 +86,24 @@ impl InputSchema {
     }
 
     /// Compiles a schema; one that is null means that the workflow takes no inputs.
-    pub(super) fn compile(schema: Value) -> Result<Self, Vec<SchemaFault>> {
+    pub(super) fn compile(schema: Value) -> Result<Self, Vec<Fault>> {
         let schema = closed(schema)?;
-        bounds::check(&schema)?;
-        let options = jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
-            .offline();
-        let validator = options.build(&schema).map_err(|error| {
-            vec![SchemaFault {
-                pointer: error.instance_path().to_string(),
-                message: message::of_schema(&error),
-                hint: None,
-            }]
-        })?;
-        let shape = shape::of_inputs(&schema);
-        let inputs = Self { schema, shape, validator: Arc::new(validator) };
+        let named =
+            |faults: Vec<Fault>| faults.into_iter().map(of_input_schema).collect::<Vec<_>>();
+        let schema = SCHEMAS.compile(&schema).map_err(named)?;
+        let inputs = Self { shape: shape::of_inputs(schema.source()), schema };
         inputs.check_defaults()?;
         Ok(inputs)
     }
 
-    /// Keywords of the schema that JSON Schema does not know and therefore ignores.
-    pub(super) fn unknown_keywords(&self) -> Vec<SchemaFault> {
-        bounds::unknown_keywords(&self.schema)
+    /// The compiled schema.
+    pub(super) fn compiled(&self) -> &Schema {
+        &self.schema
     }
 
     /// The schema as compiled.
     pub fn schema(&self) -> &Value {
-        &self.schema
+        self.schema.source()
     }
 
     /// What is known of the inputs without having them.
@@ -127,7 +119,7 @@ impl InputSchema {
     /// # Errors
     /// What is wrong, ordered by pointer and then text, at most fifty entries.
     pub fn check(&self, given: &Value) -> Result<Value, Vec<InputError>> {
-        let mut inputs = match given {
+        let inputs = match given {
             Value::Null => json!({}),
             given => given.clone(),
         };
@@ -135,13 +127,11 @@ impl InputSchema {
             let message = "is longer than 1 MiB".to_owned();
             return Err(vec![InputError { pointer: String::new(), message, hint: None }]);
         }
-        defaults::fill(&self.schema, &mut inputs);
-        let mut errors = self.errors(&inputs);
-        if errors.is_empty() {
-            return Ok(inputs);
+        let inputs = self.schema.filled(inputs);
+        match self.errors(&inputs) {
+            errors if errors.is_empty() => Ok(inputs),
+            errors => Err(errors),
         }
-        errors.truncate(ERRORS_MAX);
-        Err(errors)
     }
 
     /// Reads the text of a command-line argument `name=text` as the schema wants it: as text
@@ -162,29 +152,27 @@ impl InputSchema {
     }
 
     fn errors(&self, inputs: &Value) -> Vec<InputError> {
-        let found = self.validator.iter_errors(inputs);
+        let mistakes = self.schema.check(inputs).err().unwrap_or_default();
         let mut errors: Vec<InputError> =
-            found.flat_map(|error| message::of_value(&error, &self.schema, inputs)).collect();
+            mistakes.into_iter().map(|mistake| of_input(mistake, self.schema())).collect();
         errors.sort();
-        errors.dedup();
         errors
     }
 
-    fn check_defaults(&self) -> Result<(), Vec<SchemaFault>> {
-        let mut inputs = json!({});
-        defaults::fill(&self.schema, &mut inputs);
+    fn check_defaults(&self) -> Result<(), Vec<Fault>> {
+        let inputs = self.schema.filled(json!({}));
         let filled = inputs.as_object().cloned().unwrap_or_default();
         let of_default = |error: &InputError| {
             let name = error.pointer.split('/').nth(1).map(unescape);
             name.is_some_and(|name| filled.contains_key(&name))
         };
-        let faults: Vec<SchemaFault> = self
+        let faults: Vec<Fault> = self
             .errors(&inputs)
             .into_iter()
             .filter(of_default)
             .map(|error| {
                 let name = error.pointer.split('/').nth(1).unwrap_or_default();
-                SchemaFault {
+                Fault {
                     pointer: format!("/properties/{name}/default"),
                     message: format!("default of input `{}` {}", unescape(name), error.message),
                     hint: error.hint,
@@ -196,11 +184,11 @@ impl InputSchema {
 }
 
 /// The schema of an object, refusing undeclared properties unless it says something about them.
-fn closed(schema: Value) -> Result<Value, Vec<SchemaFault>> {
+fn closed(schema: Value) -> Result<Value, Vec<Fault>> {
     let fault = |pointer: &str, message: &str| {
         let (pointer, message) = (pointer.to_owned(), message.to_owned());
         let hint = Some("inputs are named, so their schema has `type: object`".to_owned());
-        Err(vec![SchemaFault { pointer, message, hint }])
+        Err(vec![Fault { pointer, message, hint }])
     };
     let mut schema = match schema {
         Value::Null => Map::new(),
@@ -231,12 +219,41 @@ fn closed(schema: Value) -> Result<Value, Vec<SchemaFault>> {
     Ok(Value::Object(schema))
 }
 
-/// A reference token of a JSON Pointer as the name it stands for (RFC 6901, section 4).
-fn unescape(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
+/// A mistake in the words of inputs.
+fn of_input(mistake: Mistake, schema: &Value) -> InputError {
+    let Mistake { pointer, message, unknown, .. } = mistake;
+    match unknown {
+        None => InputError { pointer, message, hint: None },
+        Some(name) => {
+            let hint = near_input(&pointer, &name, schema);
+            InputError { pointer, message: "is not a known input".to_owned(), hint }
+        }
+    }
 }
 
-/// A name as a reference token of a JSON Pointer.
-fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+/// The declared input a misspelled one was probably meant to be; only of the outermost object,
+/// where the schema says which names there are.
+fn near_input(pointer: &str, name: &str, schema: &Value) -> Option<String> {
+    if pointer.split('/').count() != 2 {
+        return None;
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let names: Vec<&str> =
+        properties.into_iter().flat_map(|names| names.keys()).map(String::as_str).collect();
+    match suggest(name, &names) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if names.is_empty() => Some("the workflow has no inputs".to_owned()),
+        None => Some(format!("the inputs are {}", names.join(", "))),
+    }
+}
+
+/// A fault in the words of inputs.
+fn of_input_schema(fault: Fault) -> Fault {
+    let inputs = |text: String| match text.split_once(' ') {
+        Some(("schema", rest)) if rest.starts_with("is not valid") => format!("input {text}"),
+        Some(("schemas", _)) => format!("input {text}"),
+        Some(("recursive", rest)) => format!("recursive input {rest}"),
+        _ => text,
+    };
+    Fault { message: inputs(fault.message), hint: fault.hint.map(inputs), ..fault }
 }

@@ -3,8 +3,8 @@
 //! Only what is certain is said: `type`, `enum`, `const`, `properties`, `items` and references
 //! narrow a shape, any composition (`anyOf` …) leaves it open. The evaluator does not rely on it.
 
-use super::bounds::definition;
 use crate::expression::{Extra, Kinds, Shape};
+use schema::definition;
 use serde_json::Value;
 
 const COMPOSITIONS: [&str; 5] = ["anyOf", "oneOf", "allOf", "if", "not"];
@@ -22,6 +22,12 @@ pub(super) fn of_inputs(schema: &Value) -> Shape {
         }
     }
     shape
+}
+
+/// The shape of one output, null included: a step that failed has none.
+pub(super) fn of_output(schema: &Value) -> Shape {
+    let shape = of(schema, schema);
+    Shape { kinds: shape.kinds.or(Kinds::NULL), ..shape }
 }
 
 /// Terminates because references do not form circles (`bounds`).

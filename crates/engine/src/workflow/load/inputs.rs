@@ -2,8 +2,9 @@
 //! What a schema may contain is judged in `crate::workflow::inputs`; values are not looked at here.
 
 use super::{InputSchema, Loader};
-use crate::workflow::inputs::SchemaFault;
+use crate::workflow::inputs::unknown_keywords;
 use policy::document::{Diagnostic, Node, Span, Yaml};
+use schema::Fault;
 use serde_json::Value;
 
 impl<'n> Loader<'n> {
@@ -12,7 +13,7 @@ impl<'n> Loader<'n> {
         let schema = node.map_or(Value::Null, Node::to_json);
         match InputSchema::compile(schema) {
             Ok(inputs) => {
-                for fault in inputs.unknown_keywords() {
+                for fault in unknown_keywords(inputs.compiled()) {
                     self.schema_fault(node, fault, Diagnostic::warning);
                 }
                 Some(inputs)
@@ -26,10 +27,11 @@ impl<'n> Loader<'n> {
         }
     }
 
-    fn schema_fault(
+    /// Tells a fault of the schema at `node` where it is written.
+    pub(super) fn schema_fault(
         &mut self,
         node: Option<&Node>,
-        fault: SchemaFault,
+        fault: Fault,
         diagnostic: fn(Span, String) -> Diagnostic,
     ) {
         let span = node.map(|node| find(node, &fault.pointer)).unwrap_or_default();

@@ -12,6 +12,7 @@ pub(super) enum Section {
     Workflow,
     Defaults,
     Step,
+    Output,
     Mount,
     Retry,
     Backoff,
@@ -44,6 +45,7 @@ impl Section {
                 "with",
                 "mounts",
                 "env",
+                "secrets",
                 "stdin",
                 "files",
                 "outputs",
@@ -54,6 +56,7 @@ impl Section {
                 "idempotent",
                 "allow_failure",
             ],
+            Self::Output => &["from", "schema"],
             Self::Mount => &["source", "target", "readonly"],
             Self::Retry => &["max_attempts", "backoff"],
             Self::Backoff => &["base", "max", "factor", "jitter"],
@@ -98,14 +101,18 @@ impl Section {
                 ("sleep", "waiting steps are not part of this version"),
                 ("signal", "waiting steps are not part of this version"),
                 ("wait_for", "waiting steps are not part of this version"),
-                ("secrets", "sandboxes get no secrets in this version"),
                 ("hosts", "write them into `sandbox`, beside `profile: standard-net`"),
             ],
             Self::Sandbox => &[
                 ("network", "name what the step may reach in `hosts`"),
-                ("secrets", "sandboxes get no secrets in this version"),
+                ("secrets", "write them into the step, beside `env`"),
             ],
-            Self::Defaults | Self::Mount | Self::Retry | Self::Backoff | Self::Limits => &[],
+            Self::Defaults
+            | Self::Output
+            | Self::Mount
+            | Self::Retry
+            | Self::Backoff
+            | Self::Limits => &[],
         }
     }
 
@@ -128,6 +135,7 @@ impl Section {
                 ("retries", "retry"),
                 ("timeout-minutes", "timeout"),
             ],
+            Self::Output => &[("source", "from"), ("type", "schema")],
             Self::Mount => &[("path", "source"), ("read_only", "readonly"), ("ro", "readonly")],
             Self::Retry => &[("attempts", "max_attempts"), ("limit", "max_attempts")],
             Self::Backoff => &[("initial", "base"), ("multiplier", "factor")],
@@ -166,10 +174,11 @@ mod tests {
     use super::Section;
     use serde_json::Value;
 
-    const SECTIONS: [(Section, &str); 8] = [
+    const SECTIONS: [(Section, &str); 9] = [
         (Section::Workflow, ""),
         (Section::Defaults, "/$defs/defaults"),
         (Section::Step, "/$defs/step"),
+        (Section::Output, "/$defs/output"),
         (Section::Mount, "/$defs/mount"),
         (Section::Retry, "/$defs/retry"),
         (Section::Backoff, "/$defs/backoff"),

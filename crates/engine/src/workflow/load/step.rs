@@ -8,6 +8,7 @@ use super::sandbox::Level;
 use super::settings::Defaults;
 use super::{DEFAULT_STEP_TIMEOUT, DEFAULT_TOOL_TIMEOUT, Loader, MAX_STEPS};
 use crate::expression::{Extra, Kinds, Shape, StepNames};
+use crate::workflow::inputs::output_shape;
 use crate::workflow::step::{Action, OutputSource, Phase, Step};
 use policy::document::{Diagnostic, Fields, Node, Span, Yaml};
 
@@ -24,8 +25,8 @@ pub(super) struct Draft<'n> {
 }
 
 /// Keys that say how a program runs; a tool call has none of them.
-const PROGRAM_KEYS: [&str; 7] =
-    ["mounts", "env", "stdin", "files", "outputs", "artifacts", "sandbox"];
+const PROGRAM_KEYS: [&str; 8] =
+    ["mounts", "env", "secrets", "stdin", "files", "outputs", "artifacts", "sandbox"];
 
 impl<'n> Loader<'n> {
     /// Reads the step at `place` (from 1) of its list.
@@ -85,9 +86,10 @@ impl<'n> Loader<'n> {
         let allow_failure = self.switch(fields, "allow_failure", false);
         let mounts = self.mounts(fields.optional("mounts"));
         let env = self.environment(fields.optional("env"));
+        let secrets = self.secrets(fields.optional("secrets"), &env);
         let stdin = fields.optional("stdin").and_then(|node| self.stdin(node));
         let files = self.files(fields.optional("files"));
-        let outputs = self.outputs(fields.optional("outputs"));
+        let (outputs, output_schemas) = self.outputs(fields.optional("outputs"));
         let artifacts = self.artifacts(fields.optional("artifacts"));
         Some(Step {
             name: draft.name.clone()?,
@@ -97,9 +99,11 @@ impl<'n> Loader<'n> {
             action: action?,
             mounts,
             env,
+            secrets,
             stdin,
             files,
             outputs,
+            output_schemas,
             artifacts,
             timeout: timeout.unwrap_or(usual),
             retry,
@@ -161,13 +165,20 @@ fn names(step: &Step) -> StepNames {
     let outputs = match &step.action {
         Action::Tool { .. } => Shape { extra: Extra::Open, ..Shape::of(Kinds::MAP) },
         Action::Run { .. } | Action::Shell { .. } => {
-            let shape = |source: &OutputSource| match source {
+            let known = |name: &String| {
+                step.output_schemas
+                    .iter()
+                    .find(|(output, _)| output == name)
+                    .map(|(_, known)| known)
+            };
+            let shape = |name: &String, source: &OutputSource| match source {
                 OutputSource::Stdout | OutputSource::Stderr => {
                     Shape::of(Kinds::TEXT.or(Kinds::NULL))
                 }
-                OutputSource::StdoutJson => Shape::any(),
+                OutputSource::StdoutJson => output_shape(known(name).map(|known| known.source())),
             };
-            let fields = step.outputs.iter().map(|(name, source)| (name.clone(), shape(source)));
+            let fields =
+                step.outputs.iter().map(|(name, source)| (name.clone(), shape(name, source)));
             Shape::closed(fields.collect())
         }
     };

@@ -7,9 +7,16 @@ use super::keys::Section;
 use super::site::Wanted;
 use super::{Loader, MAX_ENTRIES};
 use crate::expression::Template;
+use crate::workflow::inputs;
 use crate::workflow::path;
 use crate::workflow::step::{Access, Mount, OutputSource};
-use policy::document::{Diagnostic, Node, suggest};
+use crate::workflow::{MAX_SECRETS, SECRET_SUFFIX};
+use policy::document::{Diagnostic, Node, Yaml, suggest};
+use schema::Schema;
+use std::sync::Arc;
+
+/// Outputs by name, and what those must look like that have a schema.
+type Outputs = (Vec<(String, OutputSource)>, Vec<(String, Arc<Schema>)>);
 
 impl<'n> Loader<'n> {
     pub(super) fn mounts(&mut self, node: Option<&'n Node>) -> Vec<Mount> {
@@ -48,6 +55,37 @@ impl<'n> Loader<'n> {
         sorted(env)
     }
 
+    /// Names only: which file of which secret. Values are put in place where the program starts.
+    pub(super) fn secrets(
+        &mut self,
+        node: Option<&'n Node>,
+        env: &[(String, Template)],
+    ) -> Vec<(String, String)> {
+        let entries = node.and_then(|node| self.entries(node, "secrets")).unwrap_or_default();
+        if let (Some(node), true) = (node, entries.len() > MAX_SECRETS) {
+            let message = format!("a step has more than {MAX_SECRETS} secrets");
+            self.report.add(Diagnostic::error(node.span, message));
+        }
+        let mut secrets = Vec::new();
+        for (key, node) in entries {
+            let named = self.field_name(key, "secret's variable");
+            let variable = format!("{}{SECRET_SUFFIX}", key.name);
+            if env.iter().any(|(name, _)| *name == variable) {
+                let message =
+                    format!("`{variable}` is set by `env` and by the secret `{}`", key.name);
+                self.error(key.span, message, "give one of them another name");
+            }
+            let Some(name) = self.report.take(node.text("a secret")) else { continue };
+            if !is_secret(name) {
+                let hint = "name a secret of `palisade secret list`; its value never stands here";
+                self.error(node.span, format!("`{name}` is not the name of a secret"), hint);
+            } else if named {
+                secrets.push((key.name.clone(), name.to_owned()));
+            }
+        }
+        sorted(secrets)
+    }
+
     pub(super) fn stdin(&mut self, node: &'n Node) -> Option<Template> {
         self.template(node, "stdin", Wanted::Text)
     }
@@ -65,15 +103,43 @@ impl<'n> Loader<'n> {
         sorted(files)
     }
 
-    pub(super) fn outputs(&mut self, node: Option<&'n Node>) -> Vec<(String, OutputSource)> {
+    /// An output is the name of its source, or a map with a schema beside it.
+    pub(super) fn outputs(&mut self, node: Option<&'n Node>) -> Outputs {
         let entries = node.and_then(|node| self.entries(node, "outputs"));
-        let mut outputs = Vec::new();
+        let (mut outputs, mut schemas) = (Vec::new(), Vec::new());
         for (key, node) in entries.unwrap_or_default() {
             self.field_name(key, "output");
-            let source = self.output_source(node, &key.name);
+            let (from, schema) = match node.value {
+                Yaml::Map(_) => {
+                    let what = format!("output `{}`", key.name);
+                    let Some(fields) = self.fields(node, &what, Section::Output) else { continue };
+                    (self.required(&fields, "from"), fields.optional("schema"))
+                }
+                _ => (Some(node), None),
+            };
+            let source = from.and_then(|from| self.output_source(from, &key.name));
             outputs.extend(source.map(|source| (key.name.clone(), source)));
+            let schema = schema.and_then(|schema| self.output_schema(schema));
+            schemas.extend(schema.map(|schema| (key.name.clone(), schema)));
         }
-        sorted(outputs)
+        (sorted(outputs), sorted(schemas))
+    }
+
+    fn output_schema(&mut self, node: &'n Node) -> Option<Arc<Schema>> {
+        match inputs::compiled(&node.to_json()) {
+            Ok(schema) => {
+                for fault in inputs::unknown_keywords(&schema) {
+                    self.schema_fault(Some(node), fault, Diagnostic::warning);
+                }
+                Some(schema)
+            }
+            Err(faults) => {
+                for fault in faults {
+                    self.schema_fault(Some(node), fault, Diagnostic::error);
+                }
+                None
+            }
+        }
     }
 
     fn output_source(&mut self, node: &Node, name: &str) -> Option<OutputSource> {
@@ -110,6 +176,14 @@ impl<'n> Loader<'n> {
         }
         globs
     }
+}
+
+/// The grammar of the vault's names.
+fn is_secret(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(plain)
 }
 
 fn sorted<T>(mut entries: Vec<(String, T)>) -> Vec<(String, T)> {

@@ -152,15 +152,15 @@ pub const CASES: &[Case] = &[
         },
     ),
     Case::new(
-        "control-socket",
-        "give orders over Palisade's own control socket",
+        "peer-socket",
+        "give orders over Palisade's own peer socket",
         &[Overlay, HiddenPaths],
         &["ENOENT"],
         |scene| {
             std::fs::create_dir(scene.project(".palisade")).unwrap();
-            target::door(scene, &scene.project(".palisade/control.sock"));
+            target::door(scene, &scene.project(".palisade/peer.sock"));
             scene.spec.workspace.hidden.push(".palisade".into());
-            scene.steal(&["connect-path", ".palisade/control.sock"]);
+            scene.steal(&["connect-path", ".palisade/peer.sock"]);
         },
     ),
     Case::new(

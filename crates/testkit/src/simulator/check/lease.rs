@@ -165,6 +165,8 @@ mod tests {
             call: [0; 32].into(),
             decision: Value::Null,
             key: "key".into(),
+            approval: None,
+            reservation: None,
         };
         event(Fact::StepStarted {
             step: "a".into(),

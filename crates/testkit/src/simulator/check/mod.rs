@@ -3,6 +3,7 @@
 //! Each file has one rule and works from records and promises alone, never from the state of the
 //! code under test. A violation names its rule and the first place where it shows.
 
+mod approval;
 pub(super) mod chain;
 pub(super) mod effect;
 mod fold;
@@ -30,6 +31,8 @@ pub enum Rule {
     Lease,
     /// One effect for one piece of work, and none missing.
     Effect,
+    /// Nothing that needs an approval without one of its own.
+    Approval,
     /// No effect before its record.
     Intent,
     /// Everything acknowledged ends once faults stop.
@@ -75,5 +78,6 @@ pub(super) fn judge(
     promise::judge(promises, &events)?;
     lease::judge(&events)?;
     effect::judge(sink)?;
+    approval::judge(promises, &events)?;
     fold::judge(server.recall().reader(), &records)
 }

@@ -92,6 +92,7 @@ mod tests {
             name: "flow".into(),
             source: [0; 32].into(),
             inputs: Value::Null,
+            started_by: None,
             principal: "user:a".into(),
             key: Some("request".into()),
             repeats: None,
@@ -105,6 +106,8 @@ mod tests {
             call: [0; 32].into(),
             decision: Value::Null,
             key: "key".into(),
+            approval: None,
+            reservation: None,
         };
         let fact = Fact::StepStarted {
             step: "a".into(),

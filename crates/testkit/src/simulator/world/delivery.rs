@@ -2,10 +2,10 @@
 //! Whether a message still counts when it arrives is for the server's fences to decide.
 
 use super::super::check::Violation;
-use super::super::server::{Output, Server};
+use super::super::server::{Output, PRINCIPAL, Server};
 use super::super::worker::Worker;
 use super::{Happening, PATIENCE_MICROS, Phase, World};
-use engine::run::{Fact, Fence, Micros, RunId};
+use engine::run::{ApprovalId, Fact, Fence, Micros, Ruling, RunId};
 
 impl World<'_> {
     /// What left the server reaches the outside; from here on it is promised.
@@ -30,14 +30,39 @@ impl World<'_> {
                         worker.stop(&mut self.draw);
                     }
                 }
-                Output::Told(event) => {
-                    if let Fact::RunFinished { state, .. } = event.fact {
-                        self.promises.end(event.run, state)?;
-                    }
-                }
+                Output::Ruled { approval, ruling } => self.promises.rule(approval, ruling),
+                Output::Told(event) => match &event.fact {
+                    Fact::RunFinished { state, .. } => self.promises.end(event.run, *state)?,
+                    Fact::StepApprovalRequested { request, .. } => self.ask_people(request.id),
+                    _ => {}
+                },
             }
         }
         Ok(())
+    }
+
+    /// Somebody looks at the request, sooner or later.
+    pub(super) fn ask_people(&mut self, approval: ApprovalId) {
+        self.agenda.after(self.draw.below(2 * PATIENCE_MICROS), Happening::Answer(approval));
+    }
+
+    /// A person answers: mostly yes, at times in their own name, twice or not at all.
+    pub(super) fn answer(&mut self, approval: ApprovalId, now: Micros) {
+        let steady = self.phase == Phase::Liveness;
+        let (by, ruling, again) = match self.draw.below(100) {
+            _ if steady => ("user:other", Ruling::Approve, false),
+            0..60 => ("user:other", Ruling::Approve, false),
+            60..75 => ("user:third", Ruling::Approve, true),
+            75..85 => ("user:other", Ruling::Deny, false),
+            85..95 => (PRINCIPAL, Ruling::Approve, true),
+            _ => return,
+        };
+        if let Some(server) = &mut self.server {
+            server.rule(approval, ruling, by, now);
+        }
+        if again {
+            self.ask_people(approval);
+        }
     }
 
     fn answered(&mut self, key: &str, run: RunId) {

@@ -19,7 +19,7 @@ use super::worker::Worker;
 use super::{Control, Summary};
 use crate::disk::{Disk, EPOCH_MICROS};
 use crate::draw::Draw;
-use engine::run::{Fence, Micros, RunId};
+use engine::run::{ApprovalId, Fence, Micros, RunId};
 use std::collections::BTreeMap;
 
 /// Requests that arrive in one cycle, at most.
@@ -36,6 +36,8 @@ const HAPPENINGS_MAX: u64 = 70;
 enum Happening {
     Ask(usize),
     Cancel(usize),
+    /// A person answers a request for an approval.
+    Answer(ApprovalId),
     Effect(Fence),
     Report(Fence),
     Flush,
@@ -160,6 +162,7 @@ impl<'a> World<'a> {
                     server.cancel(run, now);
                 }
             }
+            Happening::Answer(approval) => self.answer(approval, now),
             Happening::Effect(fence) => self.effect(fence),
             Happening::Report(fence) => self.report(fence, now),
             Happening::Flush => return self.flush(),

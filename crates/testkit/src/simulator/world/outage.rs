@@ -92,6 +92,10 @@ impl World<'_> {
             self.agenda.after(self.draw.below(PATIENCE_MICROS), Happening::Ask(place));
         }
         self.deliver(outputs)?;
+        // Whoever was told of a request looks again; whoever was not finds it in the list.
+        for approval in self.server.as_ref().map(Server::open_approvals).unwrap_or_default() {
+            self.ask_people(approval);
+        }
         self.arm();
         match &self.server {
             Some(server) => judge(server, self.control, &self.promises, &self.sink),

@@ -1,0 +1,134 @@
+//! What can be typed about tickets: making, narrowing, reading, checking and revoking them.
+//!
+//! The text of a ticket is a secret: nothing here shows one.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// A ticket somebody hands in. The environment and a file keep it out of the list of processes.
+#[derive(Clone, Args)]
+pub(crate) struct Presented {
+    /// A ticket; better in PALISADE_TICKET or a file, which the list of processes does not show
+    #[arg(long, value_name = "TICKET", env = "PALISADE_TICKET", hide_env_values = true)]
+    pub(crate) ticket: Option<String>,
+    /// A file that holds a ticket; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "ticket")]
+    pub(crate) ticket_file: Option<PathBuf>,
+}
+
+// Not derived: the text of a ticket is a secret.
+impl std::fmt::Debug for Presented {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Presented({})", self.ticket.is_some() || self.ticket_file.is_some())
+    }
+}
+
+/// `palisade ticket`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TicketCommand {
+    /// Make a ticket, where the policy allows it
+    Mint(Mint),
+    /// Make a narrower ticket of one; needs no key
+    Attenuate(Attenuate),
+    /// What a ticket says, whether or not it is valid
+    Inspect(Presented),
+    /// Whether a ticket is valid here and now, and good for a call
+    Verify(VerifyTicket),
+    /// Revoke a ticket, or all of them
+    Revoke {
+        /// The ticket's id
+        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// Every ticket of this project
+        #[arg(long)]
+        all: bool,
+    },
+    /// Make a new secret to sign tickets with
+    Rotate {
+        /// Remove the secrets before it; their tickets are void at once
+        #[arg(long)]
+        retire: bool,
+    },
+}
+
+/// What a ticket is good for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Bounds {
+    /// A path at or below which it is good; once for each
+    #[arg(long = "path", value_name = "PATH")]
+    pub(crate) paths: Vec<String>,
+    /// A host it may reach; once for each
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// A scope; once for each
+    #[arg(long = "scope", value_name = "NAME")]
+    pub(crate) scopes: Vec<String>,
+    /// The sandbox or process it is for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) peer: Option<String>,
+}
+
+/// `palisade ticket mint`.
+#[derive(Debug, Args)]
+pub(crate) struct Mint {
+    /// A tool it is for; once for each
+    #[arg(long = "tool", value_name = "TOOL", required_unless_present = "workflow")]
+    pub(crate) tools: Vec<String>,
+    /// The action workflow it is for
+    #[arg(long, value_name = "NAME", conflicts_with = "tools")]
+    pub(crate) workflow: Option<String>,
+    /// Who may use it; you, without it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
+    #[command(flatten)]
+    pub(crate) bounds: Bounds,
+    /// How long it lives, at most 24h; 30s for tools and 1h for a workflow without it
+    #[arg(long, value_name = "TIME")]
+    pub(crate) life: Option<String>,
+    /// How often it may be used
+    #[arg(long, value_name = "N")]
+    pub(crate) uses: Option<u16>,
+    /// Only while the policy stays as it is
+    #[arg(long)]
+    pub(crate) this_policy: bool,
+}
+
+/// `palisade ticket attenuate`.
+#[derive(Debug, Args)]
+pub(crate) struct Attenuate {
+    #[command(flatten)]
+    pub(crate) ticket: Presented,
+    /// A tool that is left; once for each
+    #[arg(long = "tool", value_name = "TOOL")]
+    pub(crate) tools: Vec<String>,
+    #[command(flatten)]
+    pub(crate) bounds: Bounds,
+    /// No scope is left
+    #[arg(long, conflicts_with = "scopes")]
+    pub(crate) no_scopes: bool,
+    /// How long it lives from now on
+    #[arg(long, value_name = "TIME")]
+    pub(crate) life: Option<String>,
+    /// How often it may be used
+    #[arg(long, value_name = "N")]
+    pub(crate) uses: Option<u16>,
+}
+
+/// `palisade ticket verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyTicket {
+    #[command(flatten)]
+    pub(crate) ticket: Presented,
+    /// Good for a call of this tool?
+    #[arg(long, value_name = "TOOL")]
+    pub(crate) tool: Option<String>,
+    /// Good for this action workflow?
+    #[arg(long, value_name = "NAME", conflicts_with = "tool")]
+    pub(crate) workflow: Option<String>,
+    /// Good in the hands of this principal?
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
+    #[command(flatten)]
+    pub(crate) bounds: Bounds,
+}

@@ -1,0 +1,191 @@
+//! `palisade approval`: what waits for somebody's approval, and answering it.
+//!
+//! Through the owning process where there is one, otherwise as the owner for a moment, in which nothing begins. Who
+//! may answer is the engine's to say; this file shows and asks.
+
+use runner::history::{ApprovalState, ApprovalTold};
+use runner::peer::{Client, ClientError};
+use runner::{Layout, Ruling, Unanswered};
+use serde_json::json;
+
+use crate::arguments::{Approval, Global, Ruled};
+use crate::command::run::unanswered;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{self, Table, Tone, elapsed, instant, paint, printable};
+use crate::session;
+
+pub(crate) fn run(global: &Global, command: &Approval) -> Result<Exit, Failure> {
+    match command {
+        Approval::List { all } => list(global, *all),
+        Approval::Show { approval } => show(global, approval),
+        Approval::Approve(ruled) => rule(global, ruled, Ruling::Approve),
+        Approval::Deny(ruled) => rule(global, ruled, Ruling::Deny),
+    }
+}
+
+fn list(global: &Global, all: bool) -> Result<Exit, Failure> {
+    let (history, _) = session::history(global)?;
+    let now = runner::now();
+    let told = history.approvals(all, now).map_err(|error| session::history_failure(&error))?;
+    if global.json {
+        output::json(&told);
+        return Ok(Exit::Ok);
+    }
+    if told.is_empty() {
+        output::talk("nothing waits for an approval");
+        return Ok(Exit::Ok);
+    }
+    let mut table =
+        Table::new(&["approval", "state", "tool", "step", "asked by", "given", "expires in"]);
+    for one in &told {
+        let (subject, terms) = (&one.request.subject, &one.request.terms);
+        let left = terms.expires.0 - now.0;
+        let open = matches!(one.state, ApprovalState::Open | ApprovalState::Approved);
+        table.row([
+            one.request.id.to_string(),
+            one.state.name().to_owned(),
+            printable(&subject.tool),
+            subject.step.to_string(),
+            printable(&subject.principal),
+            format!("{} of {}", given(one), terms.count),
+            if open { elapsed(left) } else { String::new() },
+        ]);
+    }
+    output::line(table.render());
+    Ok(Exit::Ok)
+}
+
+fn given(told: &ApprovalTold) -> usize {
+    told.answers.iter().filter(|answer| answer.approved).count()
+}
+
+fn find(global: &Global, written: &str) -> Result<(ApprovalTold, Layout), Failure> {
+    let (history, layout) = session::history(global)?;
+    let told = history.approval(written, runner::now());
+    Ok((told.map_err(|error| session::history_failure(&error))?, layout))
+}
+
+fn show(global: &Global, written: &str) -> Result<Exit, Failure> {
+    let (told, _) = find(global, written)?;
+    if global.json {
+        output::json(&told);
+        return Ok(Exit::Ok);
+    }
+    print(&told);
+    if told.state == ApprovalState::Open {
+        let (command, id) = (session::again(global), told.request.id);
+        output::talk(format!(
+            "\n{command} approval approve {id}   lets it run\n{command} approval deny {id} --reason WHY   refuses it"
+        ));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Everything that is bound, so that nothing runs that was not shown.
+fn print(told: &ApprovalTold) {
+    let (request, subject) = (&told.request, &told.request.subject);
+    let tone = match told.state {
+        ApprovalState::Open | ApprovalState::Approved => Tone::Busy,
+        ApprovalState::Consumed => Tone::Good,
+        ApprovalState::Denied | ApprovalState::Expired | ApprovalState::Stale => Tone::Bad,
+    };
+    let line = |name: &str, value: &str| output::line(format!("{name:<10} {value}"));
+    line("approval", &request.id.to_string());
+    line("state", &paint(told.state.name(), tone));
+    if let Some(why) = &told.why {
+        line("because", &printable(why));
+    }
+    line("run", &format!("{}, step {}", subject.run, subject.step));
+    let behalf = subject.started_by.as_deref().map(|by| format!(", started by {by}"));
+    let asks = format!("{}{}", subject.principal, behalf.unwrap_or_default());
+    line("asked by", &format!("{} at {}", printable(&asks), instant(told.requested.0)));
+    line("project", &printable(&subject.target));
+    line("tool", &format!("{} (sha256:{})", printable(&subject.tool), subject.definition));
+    let arguments = subject.arguments.as_object().into_iter().flatten();
+    for (name, value) in arguments {
+        output::line(format!("  {name}: {}", printable(&value.to_string())));
+    }
+    line("call", &format!("sha256:{}", subject.call));
+    line("policy", &format!("sha256:{}", subject.policy));
+    for reason in &request.reasons {
+        line("because", &printable(reason));
+    }
+    line("approvers", &format!("{} of {}", request.terms.count, printable(&request.terms.who())));
+    line("expires", &instant(request.terms.expires.0));
+    line("digest", &format!("sha256:{}", request.digest));
+    for answer in &told.answers {
+        let word = if answer.approved { "approved" } else { "denied" };
+        let colon = if answer.reason.is_empty() { "" } else { ": " };
+        let said = format!("by {} at {}{colon}{}", answer.by, instant(answer.at.0), answer.reason);
+        line(word, &printable(&said));
+    }
+}
+
+fn rule(global: &Global, ruled: &Ruled, ruling: Ruling) -> Result<Exit, Failure> {
+    let (told, layout) = find(global, &ruled.approval)?;
+    let (approval, reason) = (told.request.id, ruled.reason.clone());
+    let refused = |why: String| {
+        Failure::new(Exit::Conflict, format!("approval `{approval}` cannot be answered"))
+            .because(why)
+            .fix(format!(
+                "`{} approval show {approval}` says how it stands and who may answer",
+                session::again(global)
+            ))
+    };
+    if !matches!(told.state, ApprovalState::Open | ApprovalState::Approved) {
+        return Err(refused(format!("it is {}", told.state.name())));
+    }
+    let asked = json!({ "approval": approval, "ruling": ruling, "reason": reason });
+    let answer = Client::connect(&layout.peer())
+        .and_then(|mut client| client.request("approval.rule", asked));
+    match answer {
+        Ok(_) => {}
+        Err(ClientError::Refused(fault)) => return Err(refused(fault.message)),
+        Err(ClientError::NoOwner) => {
+            as_owner(global, &told, ruling, &ruled.reason)?.map_err(refused)?;
+        }
+        Err(error) => {
+            return Err(Failure::of(Exit::Failure, &error)
+                .fix(format!("`palisade approval show {approval}` says whether it took effect")));
+        }
+    }
+    tell(global, &ruled.approval, session::owned(&layout))
+}
+
+/// Nobody works on the run: take it up only to answer. Nothing of it begins here. Gives why the answer is refused.
+fn as_owner(
+    global: &Global,
+    told: &ApprovalTold,
+    ruling: Ruling,
+    reason: &str,
+) -> Result<Result<(), String>, Failure> {
+    let node = session::start_idle(global, told.request.subject.run)?;
+    let answered = node.rule(told.request.id, ruling, reason);
+    let stopped = node.stop();
+    match answered {
+        Err(Unanswered::Refused(refusing)) => Ok(Err(refusing.to_string())),
+        Err(error) => Err(unanswered(&error)),
+        Ok(()) => stopped.map(Ok).map_err(|why| {
+            Failure::new(Exit::Failure, "the journal cannot be closed")
+                .because(why)
+                .fix("make room for the journal; the answer itself is durable")
+        }),
+    }
+}
+
+/// How it stands after the answer.
+fn tell(global: &Global, written: &str, owned: bool) -> Result<Exit, Failure> {
+    let (told, _) = find(global, written)?;
+    if global.json {
+        output::json(&told);
+        return Ok(Exit::Ok);
+    }
+    let (id, run) = (told.request.id, told.request.subject.run);
+    let (given, needed) = (given(&told), told.request.terms.count);
+    output::line(format!("approval {id}: {} ({given} of {needed})", told.state.name()));
+    if told.state == ApprovalState::Approved && !owned {
+        output::talk(format!("next: {} runs resume {run}", session::again(global)));
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,147 @@
+//! `palisade audit`: the journal as an audit log. One file per command.
+//! They read stored bytes and need no owner; what counts as a fault is the journal's to say.
+
+mod anchor;
+mod checkpoint;
+mod export;
+mod line;
+mod proof;
+mod search;
+mod tail;
+mod tiles;
+mod verify;
+
+pub(super) use verify::verification_failure;
+
+use std::path::Path;
+
+use runner::Layout;
+use runner::audit::{
+    self, KeyTextError, NoteError, ProofError, SignedError, TreeHead, VerifierKey, WitnessError,
+    verified,
+};
+use serde_json::{Value, json};
+
+use crate::arguments::{Audit, Global};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::session;
+
+pub(crate) fn run(global: &Global, command: Audit) -> Result<Exit, Failure> {
+    match command {
+        Audit::Tail { count, follow } => tail::run(global, count, follow),
+        Audit::Verify { proof: Some(file), key, .. } => {
+            proof::verify(global, &file, key.as_deref().unwrap_or_default())
+        }
+        Audit::Search(wanted) => search::run(global, &wanted),
+        Audit::Export(wanted) => export::run(global, &wanted),
+        Audit::Verify { tail, checkpoint, write_checkpoint, proof: None, key } => {
+            let against = checkpoint.as_deref().map(|file| (file, key.as_deref()));
+            verify::run(global, tail, against, write_checkpoint.as_deref())
+        }
+        Audit::Checkpoint { key: true, .. } => checkpoint::key(global),
+        Audit::Checkpoint { output, all, .. } => checkpoint::run(global, output.as_deref(), all),
+        Audit::Prove { sequence: Some(sequence), output, .. } => {
+            proof::record(global, sequence, output.as_deref())
+        }
+        Audit::Prove { output, since, .. } => {
+            proof::growth(global, &since.unwrap_or_default(), output.as_deref())
+        }
+        Audit::Tiles { folder } => tiles::run(global, &folder),
+        Audit::Anchor { file, git, branch } => anchor::run(global, file, git, branch),
+    }
+}
+
+/// A checkpoint or proof that could not be made.
+fn signed_failure(error: &SignedError) -> Failure {
+    match error {
+        SignedError::Open(open) => session::open_failure(open),
+        SignedError::Key(key) => session::key_failure(key),
+        SignedError::Unsigned(_) => Failure::of(Exit::Verification, error)
+            .fix("`palisade audit verify` says whether the records are the ones that were signed"),
+        SignedError::Witness(inner) => witness_failure(inner),
+    }
+}
+
+fn witness_failure(error: &WitnessError) -> Failure {
+    match error {
+        WitnessError::Unsigned => Failure::of(Exit::NotFound, error)
+            .fix("any command that writes the journal signs it: `palisade run FILE`"),
+        WitnessError::NotCovered { .. } => Failure::of(Exit::NotFound, error)
+            .fix("`palisade audit tail` shows the newest records; a busy journal is signed within a second"),
+        WitnessError::Forked { .. } => Failure::of(Exit::Verification, error)
+            .because("records were changed, or taken away, after they were signed")
+            .fix("keep the files as evidence; `palisade audit verify` says which record it is"),
+        WitnessError::Published(_) => Failure::of(Exit::Verification, error)
+            .fix("put back the checkpoint in `tiles`; one kept elsewhere serves as well"),
+        WitnessError::Shelf(_) => Failure::of(Exit::Verification, error)
+            .fix("remove the folders `tile` in it and repeat; they are made again from the journal"),
+    }
+}
+
+/// What is said of a tree.
+fn tree(head: &TreeHead) -> Value {
+    json!({ "origin": head.origin, "size": head.size, "root": head.root.to_string() })
+}
+
+/// Prints a text that is a file's contents, or writes the file.
+fn hand_out(text: &str, output: Option<&Path>) -> Result<(), Failure> {
+    let Some(path) = output else {
+        output::data(text.as_bytes());
+        return Ok(());
+    };
+    std::fs::write(path, text).map_err(|error| {
+        Failure::new(Exit::Failure, format!("`{}` cannot be written", path.display()))
+            .because(error.to_string())
+            .fix("name a file in a folder that can be written")
+    })
+}
+
+/// Reads a text file that a person named.
+fn read(path: &Path, fix: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        let exit = if missing { Exit::NotFound } else { Exit::Failure };
+        Failure::new(exit, format!("`{}` cannot be read", path.display()))
+            .because(error.to_string())
+            .fix(fix)
+    })
+}
+
+/// A public key as it was typed, or in the file that was named.
+fn key(typed: &str) -> Result<VerifierKey, Failure> {
+    let from_file = std::fs::read_to_string(typed);
+    let text = from_file.as_deref().map_or(typed, str::trim);
+    text.parse().map_err(|error: KeyTextError| {
+        Failure::of(Exit::Usage, &error)
+            .fix("`palisade audit checkpoint --key` prints the key of a project")
+    })
+}
+
+/// The tree head in a signed checkpoint, verified with a key, or with this project's own.
+fn signed(
+    layout: &Layout,
+    text: &str,
+    typed: Option<&str>,
+) -> Result<(VerifierKey, TreeHead), Failure> {
+    let key = match typed {
+        Some(typed) => key(typed)?,
+        None => audit::public_key(layout).map_err(|error| signed_failure(&error))?,
+    };
+    let note = text.parse().map_err(|error: NoteError| not_proved(&error.into()))?;
+    let head = verified(&note, &key).map_err(|error| not_proved(&error))?;
+    Ok((key, head))
+}
+
+/// A proof or checkpoint that does not hold.
+fn not_proved(error: &ProofError) -> Failure {
+    Failure::of(Exit::Verification, error)
+        .fix("ask for the file again, and for the key on another way; believe nothing in it")
+        .detail("verified", false)
+}
+
+fn unreadable(error: &audit::ReadError) -> Failure {
+    Failure::of(Exit::Verification, error)
+        .fix("`palisade audit verify` says which record is damaged")
+}

@@ -1,0 +1,115 @@
+//! `palisade audit verify`: every hash of the journal, computed again over the stored bytes.
+//! The first bad record is named; nothing is repaired.
+
+use std::path::Path;
+
+use runner::Layout;
+use runner::audit::{self, Checkpoint, Range, Scope};
+use serde_json::json;
+
+use crate::arguments::Global;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::session;
+
+pub(super) fn run(
+    global: &Global,
+    tail: Option<u64>,
+    against: Option<(&Path, Option<&str>)>,
+    write: Option<&Path>,
+) -> Result<Exit, Failure> {
+    let configuration = session::configuration(global)?;
+    let layout = session::layout(global, &configuration)?;
+    let mut scope = match against {
+        Some((file, key)) => kept(&layout, file, key)?,
+        None => Scope::whole(),
+    };
+    scope.range = tail.map_or(Range::Whole, Range::Tail);
+    let found = match audit::verify(&layout, scope) {
+        Ok(found) => found,
+        Err(error) => return Err(verification_failure(&error)),
+    };
+    if let Some(path) = write {
+        let kept = Checkpoint { log: found.log.clone(), sequence: found.last, leaf: found.leaf };
+        std::fs::write(path, kept.to_string()).map_err(|error| {
+            Failure::new(
+                Exit::Failure,
+                format!("checkpoint `{}` cannot be written", path.display()),
+            )
+            .because(error.to_string())
+            .fix("name a file in a folder that can be written")
+        })?;
+    }
+    if global.json {
+        output::json(&json!({
+            "verified": true,
+            "records": found.records,
+            "first": found.first,
+            "last": found.last,
+            "leaf": found.leaf.to_string(),
+            "checkpoints": found.checkpoints,
+        }));
+    } else {
+        output::line(format!(
+            "{} records verified, sequence {} to {}",
+            found.records, found.first, found.last
+        ));
+        output::line(format!("leaf {}", found.leaf));
+    }
+    Ok(Exit::Ok)
+}
+
+/// A journal that does not verify: the first bad record, or why nothing could be found out.
+pub(in crate::command) fn verification_failure(error: &audit::VerifyError) -> Failure {
+    match error {
+        audit::VerifyError::Fault(fault) => {
+            let what =
+                format!("the journal does not verify: first bad sequence {}", fault.sequence);
+            Failure::new(Exit::Verification, what)
+                .because(fault.reason.to_string())
+                .fix("keep the file as evidence and restore a backup; records before this one are intact")
+                .detail("verified", false)
+                .detail("first_bad_sequence", fault.sequence)
+        }
+        audit::VerifyError::Structure(fault) => {
+            let what = format!("the journal does not verify: {}", fault.place);
+            Failure::new(Exit::Verification, what)
+                .because(fault.detail.clone())
+                .fix(
+                    "keep the file as evidence and restore a backup; the records were not at fault",
+                )
+                .detail("verified", false)
+                .detail("place", fault.place.to_string())
+        }
+        audit::VerifyError::View(fault) => {
+            let what = "the records verify, but a view made of them does not".to_owned();
+            Failure::new(Exit::Verification, what)
+                .because(fault.to_string())
+                .fix("`palisade journal rebuild` makes every view anew from the records")
+                .detail("verified", false)
+                .detail("view", fault.view.clone())
+        }
+        audit::VerifyError::Open(open) => session::open_failure(open),
+        other => Failure::of(Exit::Failure, other)
+            .fix("repeat it; nothing is known about the records yet"),
+    }
+}
+
+/// What a file with a checkpoint, signed or not, says there must be.
+fn kept(layout: &Layout, file: &Path, key: Option<&str>) -> Result<Scope, Failure> {
+    let fix =
+        "name a file written by `palisade audit checkpoint -o FILE` or `audit anchor --file FILE`";
+    let text = super::read(file, fix)?;
+    if text.contains("\n\n\u{2014} ") {
+        let (key, head) = super::signed(layout, &text, key)?;
+        let heads = audit::heads_of(layout, key, head);
+        let signed = heads.map_err(|error| super::signed_failure(&error))?;
+        return Ok(Scope { signed, ..Scope::whole() });
+    }
+    let checkpoints = Checkpoint::parse_all(&text).map_err(|error| {
+        let named = format!("in `{}`", file.display());
+        Failure::of(Exit::Usage, &error).because(named).fix(fix)
+    })?;
+    Ok(Scope { checkpoints, ..Scope::whole() })
+}

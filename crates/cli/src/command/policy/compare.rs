@@ -1,0 +1,110 @@
+//! `palisade policy diff` and `replay`: what another policy would decide differently.
+//! Neither changes anything; both end well whatever they find.
+
+use std::path::Path;
+use std::time::Duration;
+
+use runner::{Micros, units};
+
+use runner::history::Calls;
+use runner::policy::{self, Changed, Comparison, Shift, Verdict};
+
+use super::{load, wanted};
+use crate::arguments::Global;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{self, Table, Tone, paint};
+use crate::session;
+
+/// Longest text of the arguments in a line, in characters.
+const ARGUMENTS_SHOWN: usize = 80;
+
+/// Two files against each other.
+pub(super) fn diff(global: &Global, before: &Path, after: &Path) -> Result<Exit, Failure> {
+    let (before, after) = (load(before)?, load(after)?);
+    show(global, &policy::diff(&before.policy, &after.policy), "calls made from both files");
+    Ok(Exit::Ok)
+}
+
+/// A file against the policy in force, over calls on record.
+pub(super) fn replay(
+    global: &Global,
+    file: &Path,
+    since: Option<&str>,
+    limit: usize,
+) -> Result<Exit, Failure> {
+    let since = since.map(ago).transpose()?;
+    let (in_force, candidate) = (load(&wanted(global, None)?)?, load(file)?);
+    let (history, _) = session::history(global)?;
+    let calls = history.calls(Calls { since, limit });
+    let calls = calls.map_err(|error| session::history_failure(&error))?;
+    show(global, &policy::replay(&in_force.policy, &candidate.policy, calls), "recorded calls");
+    Ok(Exit::Ok)
+}
+
+fn ago(text: &str) -> Result<Micros, Failure> {
+    let age: Duration = units::duration(text).map_err(|error| {
+        Failure::of(Exit::Usage, &error).fix("write a time such as `7d`, `12h` or `30m`")
+    })?;
+    let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    Ok(Micros(runner::now().0.saturating_sub(age)))
+}
+
+fn show(global: &Global, found: &Comparison, over: &str) {
+    if global.json {
+        output::json(found);
+        return;
+    }
+    if !found.changed.is_empty() {
+        let mut table = Table::new(&["change", "times", "call", "before", "after", "decided by"]);
+        for line in &found.changed {
+            table.row(row(line));
+        }
+        output::line(table.render());
+    }
+    let count = |shift| found.count(shift);
+    output::line(format!(
+        "{} {over}: {} decided differently ({} breaking, {} widening, {} narrowing)",
+        found.compared,
+        found.changed.len(),
+        count(Shift::Breaking),
+        count(Shift::Widening),
+        count(Shift::Narrowing),
+    ));
+}
+
+fn row(line: &Changed) -> [String; 6] {
+    let (word, tone) = match line.shift {
+        Shift::Breaking => ("BREAKING", Tone::Bad),
+        Shift::Widening => ("WIDENING", Tone::Busy),
+        Shift::Narrowing => ("narrowing", Tone::Quiet),
+    };
+    let call = &line.call;
+    let mut arguments = call.args.to_string();
+    if let Some((cut, _)) = arguments.char_indices().nth(ARGUMENTS_SHOWN) {
+        arguments.truncate(cut);
+        arguments.push('…');
+    }
+    let who = if call.roles.is_empty() {
+        call.principal.clone()
+    } else {
+        format!("{} ({})", call.principal, call.roles.join(", "))
+    };
+    let call = output::printable(&format!("{} {arguments} by {who}", call.tool));
+    [
+        paint(word, tone),
+        line.times.to_string(),
+        call,
+        verdict(line.before.verdict).to_owned(),
+        verdict(line.after.verdict).to_owned(),
+        output::printable(&line.after.to_string()),
+    ]
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allow => "allow",
+        Verdict::RequireReview => "require_review",
+        Verdict::Deny => "deny",
+    }
+}

@@ -1,0 +1,250 @@
+//! `palisade tool`: which tools there are, and one use of one of them.
+//!
+//! A call goes to the process that owns the project where there is one, and to a node of this process otherwise. What
+//! came of it is told from the journal, in both cases the same.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use runner::call::{self, Call, CallError, Described, Direct, Told};
+use runner::history::History;
+use runner::peer::{Client, ClientError, Code};
+use runner::{Adopt, Layout, RunId, StepState};
+use serde_json::{Map, Value, json};
+
+use super::inputs;
+use super::run::unanswered;
+use crate::arguments::{Global, Tool, ToolCall};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{self, Table, guard, printable};
+use crate::{interrupt, session};
+
+/// How long one wait for a call is; there is always another.
+const WAIT: Duration = Duration::from_secs(60);
+
+pub(crate) fn run(global: &Global, command: &Tool) -> Result<Exit, Failure> {
+    match command {
+        Tool::List => list(global),
+        Tool::Show { name } => show(global, name),
+        Tool::Call(wanted) => place(global, wanted),
+    }
+}
+
+fn list(global: &Global) -> Result<Exit, Failure> {
+    let tools = call::tools();
+    if global.json {
+        output::json(&tools);
+        return Ok(Exit::Ok);
+    }
+    let mut rows = Table::new(&["tool", "effect", "called by"]);
+    for tool in &tools {
+        let by =
+            if tool.arguments.is_some() { "steps, direct calls" } else { "palisade workspace" };
+        rows.row([tool.name.as_str(), effect(tool), by]);
+    }
+    output::line(rows.render());
+    Ok(Exit::Ok)
+}
+
+fn effect(tool: &Described) -> &'static str {
+    use runner::policy::Effect;
+    match tool.effect {
+        Effect::Read => "read",
+        Effect::Write => "write",
+        Effect::Exec => "exec",
+        Effect::Net => "net",
+    }
+}
+
+fn show(global: &Global, name: &str) -> Result<Exit, Failure> {
+    let tools = call::tools();
+    let Some(tool) = tools.iter().find(|tool| tool.name == name) else {
+        return Err(Failure::new(Exit::NotFound, format!("there is no tool `{name}`"))
+            .fix("`palisade tool list` lists the tools"));
+    };
+    if global.json {
+        output::json(tool);
+        return Ok(Exit::Ok);
+    }
+    output::line(format!("tool       {}", tool.name));
+    output::line(format!("effect     {}", effect(tool)));
+    output::line(format!("tags       {}", tool.tags.join(", ")));
+    for (title, schema) in [("arguments", &tool.arguments), ("result", &tool.result)] {
+        match schema {
+            Some(schema) => output::line(format!("{title:<10} {schema:#}")),
+            None => output::line(format!("{title:<10} none")),
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn place(global: &Global, wanted: &ToolCall) -> Result<Exit, Failure> {
+    let call = Call { tool: wanted.name.clone(), args: arguments(wanted)? };
+    // A typing mistake should leave no trace.
+    call.submission().map_err(|error| refused(&error))?;
+    let configuration = session::configuration(global)?;
+    let layout = session::layout(global, &configuration)?;
+    let (run, interrupted) = match Client::connect(&layout.peer()) {
+        Ok(client) => (with_owner(global, client, &call)?, false),
+        Err(ClientError::NoOwner) => embedded(global, &call)?,
+        Err(error) => return Err(unasked(&error)),
+    };
+    tell(global, &layout, run, interrupted)
+}
+
+fn arguments(wanted: &ToolCall) -> Result<Map<String, Value>, Failure> {
+    let mut all = match &wanted.args {
+        Some(text) => call::read_arguments(text).map_err(|why| {
+            Failure::new(Exit::Usage, "`--args` cannot be read")
+                .because(why)
+                .fix("write one JSON object, such as `--args '{\"path\":\"README.md\"}'`")
+        })?,
+        None => Map::new(),
+    };
+    let tools = call::tools();
+    let schema = tools.iter().find(|tool| tool.name == wanted.name);
+    let read = |name: &str, text: &str| read_text(schema, name, text);
+    if let Value::Object(given) = inputs::of(None, &wanted.arguments, read)? {
+        all.extend(given);
+    }
+    Ok(all)
+}
+
+/// As text where the argument is one; as JSON, where it is any, otherwise.
+fn read_text(tool: Option<&Described>, name: &str, text: &str) -> Value {
+    let schema = tool.and_then(|tool| tool.arguments.as_ref());
+    let kind = schema.and_then(|schema| schema.pointer(&format!("/properties/{name}/type")));
+    let structured = kind.is_some_and(|kind| kind != "string");
+    let json = || serde_json::from_str(text).ok();
+    structured.then(json).flatten().unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// Through the process that owns the project; its policy and settings apply.
+fn with_owner(global: &Global, mut client: Client, call: &Call) -> Result<RunId, Failure> {
+    if global.without_sandbox || global.policy.is_some() {
+        return Err(Failure::new(Exit::Conflict, "another process owns this project")
+            .because("its own policy and settings apply to the call")
+            .fix("leave `--unsafe` and `--policy` away, or stop that process first"));
+    }
+    let wait = u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX);
+    let asked = json!({ "tool": call.tool, "args": call.args, "wait_ms": wait });
+    let answer = client.request("tool.call", asked).map_err(|error| unasked(&error))?;
+    let run = answer.get("run").and_then(Value::as_str).and_then(|run| run.parse().ok());
+    let run = run.ok_or_else(|| unasked(&ClientError::Answer))?;
+    let moving = |state: Option<&Value>| {
+        let state = state.and_then(Value::as_str).unwrap_or_default();
+        ["ready", "running", "retrying"].contains(&state)
+    };
+    let mut goes_on = moving(answer.get("state"));
+    while goes_on {
+        let asked = json!({ "run": run, "wait_ms": wait });
+        let view = client.request("run.get", asked).map_err(|error| unasked(&error))?;
+        goes_on = moving(view.pointer("/steps/0/state"));
+    }
+    Ok(run)
+}
+
+/// On a node of this process; whether the person interrupted it.
+fn embedded(global: &Global, call: &Call) -> Result<(RunId, bool), Failure> {
+    let interrupts = interrupt::listen().map_err(|error| {
+        Failure::new(Exit::Failure, "signals cannot be handled")
+            .because(error.to_string())
+            .fix("`palisade doctor` checks this machine")
+    })?;
+    let (node, _) = session::start(global, Adopt::Nothing)?;
+    let principal = session::principals(&session::configuration(global)?).of_this_process();
+    let mut direct =
+        Direct::place(node.desk(), &principal, call).map_err(|error| refused(&error))?;
+    let interrupted = Cell::new(false);
+    let leaving = || {
+        interrupted.set(interrupted.get() || interrupts.try_recv().is_ok());
+        interrupted.get()
+    };
+    while direct.wait(WAIT, &leaving) && !interrupted.get() {}
+    if interrupted.get() {
+        // A run that ended meanwhile cannot be cancelled, and need not be.
+        drop(node.cancel(direct.run(), "interrupted from the keyboard"));
+        direct.wait(WAIT, &|| false);
+    }
+    node.stop().map_err(|error| {
+        Failure::new(Exit::Failure, "the journal cannot be written")
+            .because(error)
+            .fix("make room for the journal; `palisade runs list` says what was begun")
+    })?;
+    Ok((direct.run(), interrupted.get()))
+}
+
+fn tell(global: &Global, layout: &Layout, run: RunId, interrupted: bool) -> Result<Exit, Failure> {
+    let failed = |error| session::history_failure(&error);
+    let history = History::open(layout).map_err(failed)?;
+    let told = call::recorded(&history, run).map_err(failed)?;
+    if global.json {
+        output::json(&told);
+    } else {
+        print(global, &history, &told)?;
+    }
+    Ok(match told.state {
+        _ if interrupted => Exit::Interrupted,
+        StepState::Succeeded => Exit::Ok,
+        StepState::Denied => Exit::Denied,
+        StepState::Cancelled => Exit::RunCancelled,
+        _ => Exit::RunFailed,
+    })
+}
+
+/// What it printed or found on standard output; how it ended otherwise on standard error.
+fn print(global: &Global, history: &History, told: &Told) -> Result<(), Failure> {
+    for piece in history.logs(told.run, None) {
+        let piece = piece.map_err(|error| session::history_failure(&error))?;
+        match piece.stream {
+            runner::executor::Stream::Stdout => output::stream(&piece.bytes()),
+            runner::executor::Stream::Stderr => output::error_stream(&piece.bytes()),
+        }
+    }
+    match told.outputs.get("text").and_then(Value::as_str) {
+        Some(text) => output::stream(text.as_bytes()),
+        None if told.outputs.is_empty() => {}
+        None => output::json(&told.outputs),
+    }
+    if told.outputs.get("truncated") == Some(&Value::Bool(true)) {
+        output::talk("warning: this is the beginning only; the rest is over the tool's limit");
+    }
+    if let Some(by) = &told.stopped_by {
+        output::talk(format!("stopped by {}", guard(by)));
+    } else if told.state != StepState::Succeeded {
+        let line = told.line.as_deref().unwrap_or_else(|| told.state.name());
+        output::talk(format!("{}: {}", told.state.name(), printable(line)));
+        output::talk(format!("next: {} runs show {}", session::again(global), told.run));
+    }
+    Ok(())
+}
+
+fn refused(error: &CallError) -> Failure {
+    let list = "`palisade tool list` lists the tools";
+    match error {
+        CallError::Unknown { near, .. } => {
+            let near = near.as_ref().map(|near| format!("did you mean `{near}`? {list}"));
+            Failure::of(Exit::NotFound, error).fix(near.unwrap_or_else(|| list.to_owned()))
+        }
+        CallError::NotCallable(_) => Failure::of(Exit::Usage, error).fix(list),
+        CallError::Arguments { tool, .. } => Failure::of(Exit::Usage, error)
+            .fix(format!("`palisade tool show {tool}` says what it takes")),
+        CallError::Unanswered(error) => unanswered(error),
+        CallError::History(error) => session::history_failure(error),
+    }
+}
+
+/// The owner could not be asked, or refused.
+fn unasked(error: &ClientError) -> Failure {
+    let exit = match error {
+        ClientError::Refused(fault) => match fault.code {
+            Code::NotFound => Exit::NotFound,
+            Code::InvalidParams => Exit::Usage,
+            Code::Conflict | Code::Busy | Code::UnsupportedVersion => Exit::Conflict,
+            _ => Exit::Failure,
+        },
+        _ => Exit::Failure,
+    };
+    Failure::of(exit, error).fix("`palisade runs list` says whether it was begun")
+}

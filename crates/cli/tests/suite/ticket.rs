@@ -1,0 +1,288 @@
+//! Tickets as people and scripts use them: made, narrowed, handed in with a run, spent, revoked.
+//! The check itself is tested in the crate `ticket`; here it is that every way in and out goes through it.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Project, Ran, set_mode, state, workflow};
+
+/// Tickets may be made; reading `notes` takes one, and no rule allows reading `docs`.
+const POLICY: &str = "\
+version: 1
+name: test
+rules:
+  - { name: tickets, match: { tool: [\"ticket.*\"], role: operator }, action: allow }
+  - { name: notes, match: { tool: fs.read, path_glob: [\"notes/**\"] }, action: allow, constraints: { require_ticket: true } }
+  - { name: echo, match: { tool: exec.run, args: { program: echo } }, action: allow }
+";
+
+fn project() -> Project {
+    let project = Project::bare();
+    project.file(".palisade/policy.yaml", POLICY);
+    for name in ["docs/a.md", "docs/b.md", "notes/n.md"] {
+        project.file(name, "text");
+    }
+    project
+}
+
+fn reads(path: &str) -> String {
+    workflow(&format!("  - {{ name: a, tool: fs.read, with: {{ path: \"{path}\" }} }}\n"))
+}
+
+/// Makes a ticket; its text.
+#[track_caller]
+fn minted(project: &Project, more: &str) -> String {
+    let words: Vec<&str> =
+        "ticket mint --tool fs.read".split(' ').chain(more.split_whitespace()).collect();
+    let text = project.palisade(&words).exits(0).stdout;
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text.trim().to_owned()
+}
+
+/// Runs one read with a ticket in the environment; why it was stopped, where it was.
+#[track_caller]
+fn read_with(project: &Project, ticket: &str, path: &str) -> (i32, Value) {
+    project.file("read.yaml", reads(path));
+    let mut command = project.command(&["run", "read.yaml"]);
+    let ran = crate::support::run(command.env("PALISADE_TICKET", ticket));
+    assert!(!ran.all().contains(ticket), "{ran:?}");
+    let step = project.latest()["steps"][0].clone();
+    (ran.code, step)
+}
+
+fn handing(project: &Project, words: &[&str], ticket: &str) -> Ran {
+    crate::support::run(project.command(words).env("PALISADE_TICKET", ticket))
+}
+
+#[test]
+fn case_08_a_ticket_takes_the_place_of_rules() {
+    let project = project();
+    let ticket = minted(&project, "--path docs");
+    project.file("read.yaml", reads("docs/a.md"));
+    project.palisade(&["run", "read.yaml"]).exits(10);
+    assert_eq!(read_with(&project, &ticket, "docs/a.md").0, 0);
+    // Its one use is gone, and a new process knows that.
+    let (code, step) = read_with(&project, &ticket, "docs/a.md");
+    assert_eq!((code, step["state"].as_str()), (10, Some("denied")), "{step}");
+    project.verifies();
+}
+
+#[test]
+fn case_07_a_ticket_does_not_overrule_a_built_in_rule_and_keeps_its_use() {
+    let project = project();
+    project.file("docs/.env", "SECRET=1");
+    project.file("docs/id_rsa", "key");
+    let ticket = minted(&project, "--path docs");
+    let (code, step) = read_with(&project, &ticket, "docs/id_rsa");
+    assert_eq!(code, 10);
+    assert!(step.to_string().contains("builtin:keys"), "{step}");
+    assert_eq!(read_with(&project, &ticket, "docs/a.md").0, 0, "the use is still there");
+}
+
+#[test]
+fn case_09_an_expired_or_foreign_ticket_leaves_the_call_to_the_rules() {
+    let project = project();
+    project.file("echo.yaml", workflow("  - { name: a, run: [echo, hello] }\n"));
+    let expired = minted(&project, "--life 1ms");
+    let foreign = minted(&project, "--principal user:somebody-else");
+    let other = minted(&project, "--path notes");
+    for ticket in [&expired, &foreign, &other] {
+        assert_eq!(read_with(&project, ticket, "docs/a.md").0, 10);
+        handing(&project, &["run", "echo.yaml"], ticket).exits(0);
+    }
+    let records = project.palisade(&["audit", "export"]).exits(0).stdout;
+    assert!(!records.contains("ticket.redeemed"), "nothing was used up");
+    assert!(records.contains("ticket_refused"), "and why is on record");
+}
+
+#[test]
+fn case_21_of_ten_steps_at_once_exactly_one_has_the_use() {
+    let project = project();
+    let steps: String = (0..10)
+        .map(|n| format!("  - {{ name: s{n}, tool: fs.read, with: {{ path: docs/a.md }} }}\n"))
+        .collect();
+    project.file("ten.yaml", workflow(&steps));
+    let ticket = minted(&project, "--path docs");
+    handing(&project, &["run", "ten.yaml", "--slots", "10"], &ticket).exits(10);
+    let latest = project.latest();
+    let done = (0..10).filter(|n| state(&latest, &format!("s{n}")) == "succeeded").count();
+    assert_eq!(done, 1, "{latest}");
+    let records = project.palisade(&["audit", "export"]).exits(0).stdout;
+    assert_eq!(records.matches("\"kind\":\"ticket.redeemed\"").count(), 1);
+}
+
+#[test]
+fn case_23_a_ticket_of_another_sandbox_or_process_is_not_valid() {
+    let project = project();
+    let ticket = minted(&project, "--path docs --peer box-1");
+    assert_eq!(read_with(&project, &ticket, "docs/a.md").0, 10);
+    let verify = |peer: &str| handing(&project, &["ticket", "verify", "--peer", peer], &ticket);
+    verify("box-2").exits(6).says("bound to another sandbox", "", "mint a ticket");
+    verify("box-1").exits(0);
+}
+
+#[test]
+fn a_rule_that_requires_a_ticket_is_satisfied_by_one_that_is_handed_in_only() {
+    let project = project();
+    project.file("read.yaml", reads("notes/n.md"));
+    let ran = project.palisade(&["run", "read.yaml"]).exits(10);
+    assert!(ran.all().contains("notes"), "{ran:?}");
+    let ticket = minted(&project, "--path notes");
+    assert_eq!(read_with(&project, &ticket, "notes/n.md").0, 0);
+}
+
+#[test]
+fn making_a_ticket_is_a_call_that_needs_a_rule_and_is_on_record() {
+    let project = project();
+    minted(&project, "--path docs --uses 3");
+    let records = project.palisade(&["audit", "export"]).exits(0).stdout;
+    assert!(records.contains("ticket.issued"));
+    project.file(".palisade/policy.yaml", "version: 1\nname: none\nrules:\n  - { name: read, match: { tool: fs.read }, action: allow }\n");
+    let denied = ["ticket", "mint", "--tool", "fs.read"];
+    project.palisade(&denied).exits(6).says("stopped by", "", "allow `ticket.mint`");
+    project.palisade(&["ticket", "revoke", "--all"]).exits(6);
+    let records = project.palisade(&["audit", "export"]).exits(0).stdout;
+    assert_eq!(records.matches("\"kind\":\"ticket.denied\"").count(), 2);
+    project.verifies();
+    project.palisade(&["journal", "rebuild"]).exits(0);
+}
+
+#[test]
+fn revoking_one_ticket_or_all_of_them_is_final() {
+    let project = project();
+    let (one, other) = (minted(&project, "--path docs"), minted(&project, "--path docs --life 1h"));
+    let id = |ticket: &str| {
+        let told = handing(&project, &["ticket", "inspect", "--json"], ticket).exits(0).json();
+        told["id"].as_str().unwrap().to_owned()
+    };
+    project.palisade(&["ticket", "revoke", &id(&one)]).exits(0);
+    let verify = |ticket: &str| handing(&project, &["ticket", "verify"], ticket);
+    verify(&one).exits(6).says("revoked", "", "mint a new ticket");
+    verify(&other).exits(0);
+    assert_eq!(read_with(&project, &one, "docs/a.md").0, 10);
+    project.palisade(&["ticket", "revoke", "--all"]).exits(0);
+    verify(&other).exits(6).says("epoch", "", "were revoked");
+    assert_eq!(read_with(&project, &other, "docs/a.md").0, 10);
+    let new = minted(&project, "--path docs");
+    project.palisade(&["journal", "rebuild"]).exits(0);
+    verify(&other).exits(6);
+    verify(&new).exits(0);
+    project.palisade(&["ticket", "revoke", "nonsense"]).exits(2).says(
+        "32 hexadecimal",
+        "",
+        "inspect",
+    );
+}
+
+#[test]
+fn a_narrowed_ticket_is_narrower_and_shares_its_uses() {
+    let project = project();
+    let ticket = minted(&project, "--path docs --uses 2 --life 1h");
+    let narrow =
+        |words: &[&str]| handing(&project, &[&["ticket", "attenuate"], words].concat(), &ticket);
+    let child = narrow(&["--path", "docs/a.md", "--uses", "1"]).exits(0).stdout.trim().to_owned();
+    assert_eq!(read_with(&project, &child, "docs/b.md").0, 10);
+    assert_eq!(read_with(&project, &child, "docs/a.md").0, 0);
+    assert_eq!(read_with(&project, &child, "docs/a.md").0, 10);
+    assert_eq!(read_with(&project, &ticket, "docs/b.md").0, 0);
+    assert_eq!(read_with(&project, &ticket, "docs/b.md").0, 10, "two uses in all");
+    narrow(&["--path", "notes"]).exits(2).says(
+        "within those before",
+        "",
+        "less than the ticket has",
+    );
+    narrow(&["--uses", "3"]).exits(2).says("no more uses", "", "");
+    narrow(&["--life", "2h"]).exits(2).says("ends no later", "", "");
+    narrow(&[]).exits(2).says("takes something away", "", "");
+}
+
+#[test]
+fn secrets_are_rotated_and_retired() {
+    let project = project();
+    let before = minted(&project, "--life 1h");
+    let verify = |ticket: &str| handing(&project, &["ticket", "verify"], ticket);
+    project.palisade(&["ticket", "rotate"]).exits(0);
+    let after = minted(&project, "--life 1h");
+    verify(&before).exits(0);
+    verify(&after).exits(0);
+    project.palisade(&["ticket", "rotate", "--retire"]).exits(0);
+    verify(&before).exits(6).says("no accepted key", "", "still accepts");
+    verify(&after).exits(6);
+    verify(&minted(&project, "")).exits(0);
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let project = project();
+    minted(&project, "");
+    let keys = project.path().join(".palisade/keys");
+    let secret = keys.join("token-1.secret");
+    assert_eq!(mode(&keys), 0o700);
+    assert_eq!(mode(&secret), 0o600);
+    let mint = || project.palisade(&["ticket", "mint", "--tool", "fs.read"]);
+    for (path, open, closed) in
+        [(&secret, 0o640, 0o600), (&secret, 0o604, 0o600), (&keys, 0o710, 0o700)]
+    {
+        set_mode(path, open);
+        mint().exits(1).says("by others", "", "chmod");
+        set_mode(path, closed);
+    }
+    let text = fs::read_to_string(&secret).unwrap();
+    fs::write(&secret, "short").unwrap();
+    mint().exits(1).says("holds no token secret", "", "remove the file");
+    fs::write(&secret, &text[..60]).unwrap();
+    mint().exits(1).says("at least 32 bytes", "", "");
+    fs::write(&secret, &text).unwrap();
+    mint().exits(0);
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn the_text_of_a_ticket_and_a_secret_are_nowhere_but_where_they_were_asked_for() {
+    let project = project();
+    let ticket = minted(&project, "--path docs");
+    assert_eq!(read_with(&project, &ticket, "docs/a.md").0, 0);
+    let broken = format!("{ticket}x");
+    let ran = handing(&project, &["run", "read.yaml"], &broken).exits(2);
+    assert!(!ran.all().contains(&ticket), "{ran:?}");
+    let keys = project.path().join(".palisade/keys");
+    let secret = fs::read_to_string(keys.join("token-1.secret")).unwrap();
+    let (payload, signature) = ticket.split_once('.').unwrap();
+    let mut looked = 0;
+    for entry in fs::read_dir(project.path().join(".palisade")).unwrap() {
+        let Ok(bytes) = fs::read(entry.unwrap().path()) else { continue };
+        let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+        assert!(!holds(payload) && !holds(signature) && !holds(&secret));
+        looked += 1;
+    }
+    assert!(looked > 2, "{looked} files");
+}
+
+#[test]
+fn what_is_no_ticket_is_said_to_be_none() {
+    let project = project();
+    project.palisade(&["ticket", "inspect"]).exits(2).says(
+        "there is no ticket",
+        "",
+        "PALISADE_TICKET",
+    );
+    project.palisade(&["ticket", "verify", "--ticket-file", "none"]).exits(3);
+    let check = |text: &str, what: &str| {
+        handing(&project, &["ticket", "inspect"], text).exits(2).says(what, "", "whole text");
+    };
+    check("abc", "two parts");
+    check("ab=.cd", "canonical");
+    check(&"a".repeat(5000), "5000 bytes");
+    let strange = handing(&project, &["ticket", "verify"], &minted(&project, ""));
+    strange.exits(0);
+    project.palisade(&["ticket", "mint", "--tool", "fs.read", "--life", "soon"]).exits(2);
+    project.palisade(&["ticket", "mint", "--tool", "fs.read", "--life", "25h"]).exits(2);
+    project.palisade(&["ticket", "mint", "--tool", "fs.read", "--path", "/etc"]).exits(2);
+    project.palisade(&["ticket", "mint"]).exits(2);
+}

@@ -1,0 +1,212 @@
+//! Checkpoints, proofs, tiles and anchors by the command line: what a stranger gets, and what an attacker cannot keep up.
+//! The bytes are the journal's own tests' concern.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use rusqlite::Connection;
+
+use crate::support::{Project, Ran};
+
+fn lived_in() -> Project {
+    let project = Project::new();
+    project.run_steps("  - { name: a, run: [echo, hello] }\n").exits(0);
+    project
+}
+
+fn outside(project: &Project, name: &str) -> String {
+    project.outside().join(name).display().to_string()
+}
+
+fn key(project: &Project) -> String {
+    project.palisade(&["audit", "checkpoint", "--key"]).exits(0).stdout.trim().to_owned()
+}
+
+/// Takes the last records away as somebody with a SQLite shell does.
+fn cut(project: &Project) {
+    let raw = Connection::open(project.database()).unwrap();
+    let triggers: Vec<(String, String)> = raw
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    for (name, _) in &triggers {
+        raw.execute_batch(&format!("DROP TRIGGER {name}")).unwrap();
+    }
+    raw.execute("DELETE FROM event WHERE id > (SELECT max(id) - 2 FROM event)", []).unwrap();
+    // A missing trigger would be found by itself.
+    triggers.iter().for_each(|(_, sql)| raw.execute_batch(sql).unwrap());
+}
+
+#[test]
+fn a_proof_is_checked_with_nothing_but_the_key() {
+    let project = lived_in();
+    let (proof, key) = (outside(&project, "one.tlog-proof"), key(&project));
+    project.palisade(&["audit", "prove", "3", "-o", &proof]).exits(0);
+    // Somebody else, without a project.
+    let stranger = Project::bare();
+    let verify = |more: &[&str]| -> Ran {
+        stranger.palisade(&[&["audit", "verify", "--proof", &proof], more].concat())
+    };
+    let told = verify(&["--key", &key, "--json"]).exits(0).json();
+    assert_eq!((&told["verified"], &told["sequence"]), (&true.into(), &3.into()));
+    let export = project.palisade(&["audit", "export"]).exits(0).json_lines();
+    assert_eq!(told["payload_digest"], export[2]["payload_digest"]);
+    assert_eq!(told["leaf"], export[2]["leaf"]);
+    assert_eq!(told["logs"]["origin"], key.split('+').next().unwrap());
+    let file = outside(&project, "key");
+    fs::write(&file, format!("{key}\n")).unwrap();
+    assert!(verify(&["--key", &file]).exits(0).stdout.contains("record 3 of palisade/"));
+    // Controls: a changed proof, another key, no key.
+    let text = fs::read_to_string(&proof).unwrap();
+    fs::write(&proof, text.replace("index 0", "index 1")).unwrap();
+    verify(&["--key", &key]).exits(20).says("is not in the tree", "", "believe nothing in it");
+    fs::write(&proof, text).unwrap();
+    let other = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    verify(&["--key", other]).exits(20);
+    verify(&["--key", "nonsense"]).exits(2).says("not a public key", "", "audit checkpoint --key");
+    verify(&[]).exits(2);
+    project.palisade(&["audit", "prove", "9999"]).exits(3).says(
+        "is not covered yet",
+        "",
+        "audit tail",
+    );
+}
+
+#[test]
+fn a_signed_checkpoint_kept_elsewhere_finds_a_cut_and_a_forgery() {
+    let project = lived_in();
+    let (one, all) = (outside(&project, "one"), outside(&project, "all"));
+    project.palisade(&["audit", "checkpoint", "-o", &one]).exits(0);
+    project.palisade(&["audit", "checkpoint", "--all", "-o", &all]).exits(0);
+    let key = key(&project);
+    for file in [&one, &all] {
+        project.palisade(&["audit", "verify", "--checkpoint", file]).exits(0);
+        project.palisade(&["audit", "verify", "--checkpoint", file, "--key", &key]).exits(0);
+    }
+    let text = fs::read_to_string(&one).unwrap();
+    fs::write(
+        outside(&project, "forged"),
+        text.replacen("\u{2014} palisade", "\u{2014} palisbde", 1),
+    )
+    .unwrap();
+    project.palisade(&["audit", "verify", "--checkpoint", &outside(&project, "forged")]).exits(20);
+    cut(&project);
+    drop(fs::remove_file(format!("{}.checkpoint", project.database().display())));
+    // Without what was kept elsewhere no record is missing; only a view still tells of them.
+    project.palisade(&["audit", "verify", "--tail", "3"]).exits(0);
+    let ran = project.palisade(&["audit", "verify"]).exits(20);
+    ran.says("a view made of them does not", "", "journal rebuild");
+    for file in [&one, &all] {
+        let told = project.palisade(&["audit", "verify", "--checkpoint", file]).exits(20);
+        assert!(told.stderr.contains("first bad sequence"), "{told:?}");
+    }
+    // Nor does it go on: the node's own signature is longer.
+    let ran = project.run_steps("  - { name: b, run: [echo, more] }\n").exits(20);
+    assert!(ran.stderr.contains("its checkpoint says"), "{ran:?}");
+}
+
+#[test]
+fn a_log_is_shown_to_have_only_grown() {
+    let project = lived_in();
+    let kept = outside(&project, "kept");
+    project.palisade(&["audit", "checkpoint", "-o", &kept]).exits(0);
+    project.run_steps("  - { name: b, run: [echo, more] }\n").exits(0);
+    let told = project.palisade(&["audit", "prove", "--since", &kept]).exits(0).stdout;
+    assert!(told.starts_with("old ") && told.contains("\n\u{2014} palisade/"), "{told}");
+}
+
+#[test]
+fn a_key_that_others_can_read_signs_nothing() {
+    let project = lived_in();
+    let key = project.path().join(".palisade/keys/node.ed25519");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o7777, 0o600);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let told = project.palisade(&["audit", "checkpoint"]).exits(1);
+    told.says("can be read by others", "", "treat it as known");
+    project.run_steps("  - { name: b, run: [echo, more] }\n").exits(1);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    project.palisade(&["audit", "checkpoint"]).exits(0);
+}
+
+#[test]
+fn tiles_are_written_once_and_again_for_more() {
+    let project = lived_in();
+    let folder = outside(&project, "tiles");
+    for _ in 0..2 {
+        let told = project.palisade(&["audit", "tiles", &folder, "--json"]).exits(0).json();
+        assert_eq!(told.as_array().unwrap().len(), 2);
+    }
+    for name in ["log/default/0/checkpoint", "server/checkpoint", "server/tile/0/000.p/1"] {
+        assert!(Path::new(&folder).join(name).exists(), "{name}");
+    }
+    project.run_steps("  - { name: b, run: [echo, more] }\n").exits(0);
+    project.palisade(&["audit", "tiles", &folder]).exits(0);
+    // Another project's tiles are not continued.
+    let refused = lived_in().palisade(&["audit", "tiles", &folder]).exits(20);
+    assert!(refused.stderr.contains("are not those of the log"), "{refused:?}");
+}
+
+fn git(folder: &Path, words: &[&str]) -> String {
+    let ran = Command::new("git").args(words).current_dir(folder).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+#[test]
+fn anchors_in_git_and_files_grow_with_a_receipt_each_and_refuse_another_history() {
+    let project = lived_in();
+    let (bare, file) = (project.outside().join("anchors"), outside(&project, "anchor"));
+    fs::create_dir(&bare).unwrap();
+    git(&bare, &["init", "--quiet", "--bare"]);
+    let bare_path = bare.display().to_string();
+    let places: [&[&str]; 2] = [&["--git", &bare_path], &["--file", &file]];
+    for place in places {
+        let anchor = || project.palisade(&[&["audit", "anchor", "--json"], place].concat());
+        let first = anchor().exits(0).json();
+        assert_eq!(first["before"], serde_json::Value::Null);
+        let second = anchor().exits(0).json();
+        assert_eq!(second["before"], first["size"]);
+        let receipt = second["receipt"].as_u64().unwrap();
+        let records = project.palisade(&["audit", "export", "--from", &receipt.to_string()]);
+        let record = &records.exits(0).json_lines()[0];
+        assert_eq!(record["kind"], "audit.anchored");
+        assert_eq!(record["payload"]["root"], second["root"]);
+        assert_eq!(record["payload"]["commit"], second["commit"]);
+    }
+    let branch = "refs/heads/checkpoints";
+    assert_eq!(git(&bare, &["rev-list", "--count", branch]).trim(), "2");
+    let name = key(&project).split('+').next().unwrap().to_owned();
+    let kept = git(&bare, &["show", &format!("{branch}:{name}/checkpoint")]);
+    assert!(kept.starts_with(&name), "{kept}");
+    project.palisade(&["audit", "verify", "--checkpoint", &file]).exits(0);
+    // The log of logs written anew: the same key, another history.
+    fs::remove_dir_all(project.path().join(".palisade/tiles")).unwrap();
+    for place in places {
+        let refused = project.palisade(&[&["audit", "anchor"], place].concat()).exits(20);
+        assert!(refused.stderr.contains("does not begin with"), "{refused:?}");
+    }
+    assert_eq!(git(&bare, &["rev-list", "--count", branch]).trim(), "2");
+}
+
+#[test]
+fn an_anchor_that_cannot_be_is_refused_with_its_reason() {
+    let project = lived_in();
+    let check = |words: &[&str], code: i32, what: &str| {
+        let ran = project.palisade(&[&["audit", "anchor"], words].concat()).exits(code);
+        assert!(ran.stderr.contains(what), "{ran:?}");
+    };
+    check(&[], 2, "--file");
+    check(&["--git", "/nowhere/at/all"], 1, "git ls-remote");
+    check(&["--git", "x", "--branch", "a b"], 2, "is not a repository and a branch");
+    check(&["--git=--upload-pack=x"], 2, "is not a repository and a branch");
+    check(&["--file", "/nowhere/at/all"], 1, "cannot be used");
+    let foreign = outside(&project, "foreign");
+    fs::write(&foreign, "hello\n").unwrap();
+    check(&["--file", &foreign], 20, "not a checkpoint of this node");
+    assert_eq!(fs::read_to_string(foreign).unwrap(), "hello\n");
+}

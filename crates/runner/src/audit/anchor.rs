@@ -1,0 +1,178 @@
+//! Anchoring: the newest checkpoint of the log of logs, put where whoever rewrites this machine cannot reach.
+//!
+//! What lies there already is read first: the new tree must begin with it, else nothing is written and the log was
+//! rewritten or cut. One small checkpoint stands for every record of every tenant.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use journal::tlog::{NoteError, ProofError, Tree, TreeHead, VerifierKey, WitnessError, verified};
+use journal::{LogId, Operation};
+use serde::Serialize;
+
+use super::git::Branch;
+use super::signed::{Signed, SignedError, close, open};
+use crate::layout::Layout;
+use crate::{clock, record};
+
+/// The kind of a receipt.
+const RECEIPT_KIND: &str = "audit.anchored";
+
+/// Where checkpoints are kept for this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A file, which is replaced.
+    File(PathBuf),
+    /// A branch of a git repository: a path or an address that `git push` takes.
+    Git {
+        /// The repository.
+        repository: String,
+        /// The branch; made when missing.
+        branch: String,
+    },
+}
+
+/// An anchor that was written, and its receipt in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchored {
+    /// What was written.
+    pub head: TreeHead,
+    /// How large the log of logs was in the anchor before; `None` for the first.
+    pub before: Option<u64>,
+    /// The git commit.
+    pub commit: Option<String>,
+    /// Sequence of the receipt.
+    pub receipt: u64,
+}
+
+/// Why nothing was anchored.
+#[derive(Debug, thiserror::Error)]
+pub enum AnchorError {
+    /// Nothing could be signed.
+    #[error(transparent)]
+    Signed(#[from] SignedError),
+    /// The file cannot be used.
+    #[error("anchor `{path}` cannot be used")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not a repository and branch.
+    #[error("`{0}` is not a repository and a branch")]
+    Target(String),
+    /// Git failed.
+    #[error("{0}")]
+    Git(String),
+    /// What lies at the anchor is not a checkpoint of this node.
+    #[error("what is kept there is not a checkpoint of this node")]
+    Foreign(#[source] ProofError),
+    /// The receipt could not be recorded; the anchor stands.
+    #[error("anchor was written, but its receipt not recorded: {0}")]
+    Receipt(String),
+}
+
+/// What the journal keeps of an anchor.
+#[derive(Debug, Serialize)]
+struct Receipt<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    target: String,
+    origin: &'a str,
+    size: u64,
+    root: String,
+    commit: Option<&'a str>,
+}
+
+/// Signs, writes the checkpoint of the log of logs to `target`, and records the receipt.
+///
+/// # Errors
+/// See [`AnchorError`]; [`WitnessError::Forked`] inside it when the anchor shows that this log was rewritten.
+pub fn anchor(layout: &Layout, target: &Target) -> Result<Anchored, AnchorError> {
+    close(&open(layout)?)?;
+    let signed = Signed::as_it_is(layout)?;
+    let (note, head) = signed.checkpoint(&Tree::Logs)?;
+    let text = note.to_string();
+    let (before, commit) = match target {
+        Target::File(path) => (to_file(path, &text, &signed)?, None),
+        Target::Git { repository, branch } => {
+            let folder = layout.anchors();
+            let branch = Branch::fetch(&folder, repository, branch)?;
+            let path = format!("{}/checkpoint", head.origin);
+            let before = match branch.read(&path)? {
+                None => None,
+                Some(kept) => Some(grown(&kept, &signed)?),
+            };
+            (before, Some(branch.write(&path, &text)?))
+        }
+    };
+    let receipt = record_receipt(layout, target, &head, commit.as_deref())?;
+    Ok(Anchored { head, before, commit, receipt })
+}
+
+fn to_file(path: &Path, text: &str, signed: &Signed) -> Result<Option<u64>, AnchorError> {
+    let failed = |source| AnchorError::File { path: path.to_owned(), source };
+    let before = match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(failed(error)),
+        Ok(kept) => Some(grown(&kept, signed)?),
+    };
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let written = || -> std::io::Result<()> {
+        fs::write(&aside, text)?;
+        fs::File::open(&aside)?.sync_all()?;
+        fs::rename(&aside, path)
+    };
+    written().map_err(failed)?;
+    Ok(before)
+}
+
+/// The size of the checkpoint that was kept, after showing that the log of logs has only grown since.
+fn grown(kept: &str, signed: &Signed) -> Result<u64, AnchorError> {
+    let old = parsed(kept, signed.key()).map_err(AnchorError::Foreign)?;
+    signed.extend(&Tree::Logs, &old)?;
+    Ok(old.size)
+}
+
+fn parsed(text: &str, key: &VerifierKey) -> Result<TreeHead, ProofError> {
+    let note = text.parse().map_err(|error: NoteError| ProofError::Note(error))?;
+    let head = verified(&note, key)?;
+    if head.origin == key.name() {
+        return Ok(head);
+    }
+    Err(ProofError::OtherLog { origin: head.origin, key: key.name().to_owned() })
+}
+
+fn record_receipt(
+    layout: &Layout,
+    target: &Target,
+    head: &TreeHead,
+    commit: Option<&str>,
+) -> Result<u64, AnchorError> {
+    let failed = |error: &dyn std::fmt::Display| AnchorError::Receipt(error.to_string());
+    let named = match target {
+        Target::File(path) => path.display().to_string(),
+        Target::Git { repository, branch } => format!("{repository} {branch}"),
+    };
+    let TreeHead { origin, size, root } = head;
+    let (size, root) = (*size, root.to_string());
+    let body = Receipt { kind: RECEIPT_KIND, target: named, origin, size, root, commit };
+    let drafts = vec![record::node_draft(RECEIPT_KIND, &body, clock::now())];
+    let journal = open(layout).map_err(|error| failed(&error))?;
+    let operation = Operation { log: LogId::default(), drafts, changes: Vec::new() };
+    let committed = journal.commit(operation).map_err(|error| failed(&error))?;
+    close(&journal).map_err(|error| failed(&error))?;
+    Ok(committed.last())
+}
+
+impl AnchorError {
+    /// Whether the anchor shows that this log is not the one it was.
+    #[must_use]
+    pub const fn is_rewritten(&self) -> bool {
+        matches!(self, Self::Signed(SignedError::Witness(WitnessError::Forked { .. })))
+    }
+}

@@ -1,0 +1,134 @@
+//! A branch of a git repository as a place for checkpoints: one commit for each, with one file for each node.
+//!
+//! Git's own program does the work, on a small repository of ours between here and there; the working tree of nobody is
+//! touched. A push that is not a continuation is refused by git, because nothing is ever forced.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use super::anchor::AnchorError;
+
+/// What the fetched branch is called here.
+const FETCHED: &str = "refs/anchor/fetched";
+
+/// A branch, fetched.
+#[derive(Debug)]
+pub(super) struct Branch<'a> {
+    folder: &'a Path,
+    repository: &'a str,
+    name: String,
+    parent: Option<String>,
+}
+
+impl<'a> Branch<'a> {
+    /// Fetches a branch, which may not exist yet, into the repository in `folder`.
+    pub(super) fn fetch(
+        folder: &'a Path,
+        repository: &'a str,
+        branch: &str,
+    ) -> Result<Self, AnchorError> {
+        let name = format!("refs/heads/{branch}");
+        if repository.starts_with('-')
+            || !git(folder, &["check-ref-format", &name])?.status.success()
+        {
+            return Err(AnchorError::Target(format!("{repository} {branch}")));
+        }
+        if !folder.join("HEAD").exists() {
+            fs::create_dir_all(folder).map_err(|error| AnchorError::Git(error.to_string()))?;
+            run(folder, &["init", "--quiet", "--bare", "."])?;
+        }
+        let there = run(folder, &["ls-remote", "--", repository, &name])?;
+        let parent = if there.is_empty() {
+            None
+        } else {
+            let refs = format!("+{name}:{FETCHED}");
+            run(folder, &["fetch", "--quiet", "--no-tags", "--depth=1", "--", repository, &refs])?;
+            Some(run(folder, &["rev-parse", "--verify", FETCHED])?)
+        };
+        Ok(Self { folder, repository, name, parent })
+    }
+
+    /// The text of a file on the branch.
+    pub(super) fn read(&self, path: &str) -> Result<Option<String>, AnchorError> {
+        let Some(parent) = &self.parent else { return Ok(None) };
+        if run(self.folder, &["ls-tree", parent, "--", path])?.is_empty() {
+            return Ok(None);
+        }
+        let found = git(self.folder, &["cat-file", "blob", &format!("{parent}:{path}")])?;
+        String::from_utf8(found.stdout)
+            .map(Some)
+            .map_err(|error| AnchorError::Git(error.to_string()))
+    }
+
+    /// Commits a file and pushes; the commit's id.
+    pub(super) fn write(&self, path: &str, text: &str) -> Result<String, AnchorError> {
+        let blob = feed(self.folder, &["hash-object", "-w", "--stdin"], text)?;
+        // The tree is put together in an index of its own, which goes away.
+        run(self.folder, &["read-tree", self.parent.as_deref().unwrap_or("--empty")])?;
+        run(
+            self.folder,
+            &["update-index", "--add", "--cacheinfo", &format!("100644,{blob},{path}")],
+        )?;
+        let tree = run(self.folder, &["write-tree"])?;
+        let mut words = vec!["commit-tree", tree.as_str(), "-m", "checkpoint"];
+        if let Some(parent) = &self.parent {
+            words.extend(["-p", parent]);
+        }
+        let commit = run(self.folder, &words)?;
+        let refs = format!("{commit}:{}", self.name);
+        run(self.folder, &["push", "--quiet", "--", self.repository, &refs])?;
+        Ok(commit)
+    }
+}
+
+fn command(folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command
+        .args(words)
+        .current_dir(folder)
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_AUTHOR_NAME", "Palisade")
+        .env("GIT_AUTHOR_EMAIL", "palisade@localhost")
+        .env("GIT_COMMITTER_NAME", "Palisade")
+        .env("GIT_COMMITTER_EMAIL", "palisade@localhost")
+        .env("GIT_DIR", folder)
+        .stdin(Stdio::null());
+    command
+}
+
+fn git(folder: &Path, words: &[&str]) -> Result<Output, AnchorError> {
+    // Before the repository is made its folder may be missing.
+    let folder = if folder.is_dir() { folder } else { Path::new("/") };
+    command(folder, words)
+        .output()
+        .map_err(|error| AnchorError::Git(format!("the program `git` cannot be run: {error}")))
+}
+
+/// What a command printed, without the line's end; an error when it failed.
+fn run(folder: &Path, words: &[&str]) -> Result<String, AnchorError> {
+    printed(words, git(folder, words)?)
+}
+
+fn feed(folder: &Path, words: &[&str], text: &str) -> Result<String, AnchorError> {
+    let failed = |error: std::io::Error| AnchorError::Git(error.to_string());
+    let mut command = command(folder, words);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(failed)?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(text.as_bytes()).map_err(failed)?;
+    }
+    printed(words, child.wait_with_output().map_err(failed)?)
+}
+
+fn printed(words: &[&str], output: Output) -> Result<String, AnchorError> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() {
+        return Ok(text(&output.stdout));
+    }
+    let what = words.first().copied().unwrap_or_default();
+    Err(AnchorError::Git(format!("git {what}: {}", text(&output.stderr))))
+}

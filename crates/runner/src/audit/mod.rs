@@ -1,0 +1,116 @@
+//! The journal as an audit log: verifying it, rebuilding what is derived from it, copying it.
+//!
+//! Verification reads stored bytes only and needs no owner. A rebuild and archiving need the owner lock.
+//! `signed` is what strangers are shown, `anchor` puts it where this machine cannot change it, by `git` or in a file.
+//! `search` finds records, `ndjson` and `ocsf` write them for other programs, `archive` seals the old ones.
+
+mod anchor;
+mod archive;
+mod git;
+mod ndjson;
+mod ocsf;
+#[cfg(test)]
+mod sample;
+mod search;
+mod signed;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use journal::{BackedUp, OpenError, Reader};
+
+use crate::layout::Layout;
+use crate::projection::{Fold, VIEWS};
+
+pub use anchor::{AnchorError, Anchored, Target, anchor};
+pub use archive::{Archived, Due, SealFailure, archive, segments};
+pub use ndjson::line;
+pub use ocsf::{OCSF_VERSION, event};
+pub use search::Search;
+pub(crate) use signed::notary;
+pub use signed::{Signed, SignedError, heads_of, public_key};
+
+pub use journal::tlog::{
+    KeyTextError, NodeKeyError, Note, NoteError, ProofError, Proved, Shown, Tree, TreeHead,
+    VerifierKey, WitnessError, verified, verify_proof,
+};
+pub use journal::{
+    BackupError, Checkpoint, CheckpointError, Fault, Filter, LogId, Order, Range, ReadError,
+    RebuildError, Rebuilt, Record, Segment, Subscription, Verification, Verified, VerifyError,
+};
+
+/// Which part to verify, and against what.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The part of the log.
+    pub range: Range,
+    /// Checkpoints kept elsewhere.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Signed checkpoints kept elsewhere, verified.
+    pub signed: Vec<TreeHead>,
+}
+
+impl Scope {
+    /// Every record, against the checkpoint beside the journal alone.
+    #[must_use]
+    pub fn whole() -> Self {
+        Self { range: Range::Whole, checkpoints: Vec::new(), signed: Vec::new() }
+    }
+}
+
+/// Verifies a project's journal on all processors.
+///
+/// # Errors
+/// [`VerifyError::Fault`] names the first bad record; the others mean that nothing was found out.
+pub fn verify(layout: &Layout, scope: Scope) -> Result<Verified, VerifyError> {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let whole = scope.range == Range::Whole;
+    let verification = Verification {
+        range: scope.range,
+        checkpoints: scope.checkpoints,
+        signed: scope.signed,
+        threads,
+        ..Verification::new(layout.journal())
+    };
+    if !whole {
+        return verification.run();
+    }
+    // What is something else, or of a newer version, is not a damaged journal.
+    if let Err(error @ (OpenError::NotAPalisadeDatabase { .. } | OpenError::Newer { .. })) =
+        Reader::open(layout.journal())
+    {
+        return Err(error.into());
+    }
+    // Whole means every log of the file, the file around them, and the views made of them.
+    let mut fold = Fold::default();
+    let verified = journal::inspect(&verification, VIEWS, |record| fold.take(record))?;
+    match verified.into_iter().find(|log| log.log == verification.log) {
+        Some(found) => Ok(found),
+        None => verification.run(),
+    }
+}
+
+/// Recreates every view from the records.
+///
+/// # Errors
+/// When another process owns the project or the records cannot be read; the views are then as they were.
+pub fn rebuild(layout: &Layout) -> Result<Rebuilt, RebuildError> {
+    let mut fold = Fold::default();
+    journal::rebuild(journal::Options::new(layout.journal(), VIEWS), |record| fold.take(record))
+}
+
+/// Compares every view with what the records imply, and changes nothing.
+///
+/// # Errors
+/// [`VerifyError::View`] names the first row that differs; the others as for [`verify`].
+pub fn check_views(layout: &Layout) -> Result<(), VerifyError> {
+    verify(layout, Scope::whole()).map(|_| ())
+}
+
+/// Copies the journal with its artifacts into the new folder `destination`, while it is in use.
+///
+/// # Errors
+/// When the destination exists or cannot be written; nothing existing is overwritten.
+pub fn backup(layout: &Layout, destination: &Path) -> Result<BackedUp, BackupError> {
+    journal::backup(&layout.journal(), destination)
+}

@@ -1,0 +1,150 @@
+//! What a project shows to strangers: signed checkpoints, proofs, tiles, and the key to check them with.
+//!
+//! Only the owner signs. A command that needs a fresh checkpoint becomes the owner for a moment; where another process
+//! is, that one signs by itself within a second, and its newest checkpoint is taken.
+
+use std::path::{Path, PathBuf};
+
+use journal::tlog::{
+    NodeKey, NodeKeyError, Notary, Note, Proved, Tree, TreeHead, VerifierKey, Witness, WitnessError,
+};
+use journal::{Journal, LogId, OpenError, Reader};
+
+use crate::clock;
+use crate::layout::Layout;
+use crate::projection::VIEWS;
+
+/// Why nothing could be signed or shown.
+#[derive(Debug, thiserror::Error)]
+pub enum SignedError {
+    /// The node's key cannot be used.
+    #[error(transparent)]
+    Key(#[from] NodeKeyError),
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The journal was not signed when it was closed.
+    #[error("journal was not signed: {0}")]
+    Unsigned(String),
+    /// Nothing could be proved or exported.
+    #[error(transparent)]
+    Witness(#[from] WitnessError),
+}
+
+/// The key and the folder of a project's checkpoints; the key is made when there is none.
+pub(crate) fn notary(layout: &Layout) -> Result<Notary, NodeKeyError> {
+    let path = layout.node_key();
+    let seed = clock::seed().map_err(|error| NodeKeyError::Io {
+        path: path.clone(),
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    Ok(Notary { key: NodeKey::read_or_create(&path, &seed)?, folder: layout.tiles() })
+}
+
+/// How the journal of a project is opened for writing.
+pub(super) fn open(layout: &Layout) -> Result<Journal, SignedError> {
+    let options = journal::Options {
+        access: journal::Access::Existing,
+        ..journal::Options::new(layout.journal(), VIEWS)
+    };
+    Ok(Journal::open_signing(options, notary(layout)?)?)
+}
+
+/// Ends a journal and sees to it that all of it is signed.
+pub(super) fn close(journal: &Journal) -> Result<(), SignedError> {
+    journal.close().map_err(|error| SignedError::Unsigned(error.to_string()))?;
+    journal.unsigned().map_or(Ok(()), |why| Err(SignedError::Unsigned(why)))
+}
+
+/// What one project has signed.
+#[derive(Debug)]
+pub struct Signed {
+    key: VerifierKey,
+    witness: Witness,
+    reader: Reader,
+}
+
+impl Signed {
+    /// Signs what is there, unless another process owns the project and does, and opens what was signed.
+    ///
+    /// # Errors
+    /// See [`SignedError`].
+    pub fn now(layout: &Layout) -> Result<Self, SignedError> {
+        match open(layout) {
+            Ok(journal) => close(&journal)?,
+            Err(SignedError::Open(OpenError::Busy { .. })) => {}
+            Err(error) => return Err(error),
+        }
+        Self::as_it_is(layout)
+    }
+
+    /// Opens what was signed before.
+    ///
+    /// # Errors
+    /// See [`SignedError`].
+    pub fn as_it_is(layout: &Layout) -> Result<Self, SignedError> {
+        let key = NodeKey::read(&layout.node_key())?.verifier();
+        let witness = Witness::new(&layout.tiles(), key.clone());
+        Ok(Self { key, witness, reader: Reader::open(layout.journal())? })
+    }
+
+    /// The node's public key, which is good for all of its logs.
+    #[must_use]
+    pub const fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// The newest checkpoint.
+    ///
+    /// # Errors
+    /// When there is none or it cannot be read.
+    pub fn checkpoint(&self, tree: &Tree) -> Result<(Note, TreeHead), SignedError> {
+        let found = self.witness.checkpoint(tree).map_err(WitnessError::from)?;
+        Ok(found.ok_or(WitnessError::Unsigned)?)
+    }
+
+    /// The proof of one record.
+    ///
+    /// # Errors
+    /// When no checkpoint covers it, or the tiles are not those of the log.
+    pub fn prove(&self, log: &LogId, sequence: u64) -> Result<Proved, SignedError> {
+        Ok(self.witness.prove(&self.reader, log, sequence)?)
+    }
+
+    /// The proof that a tree has only grown since a checkpoint.
+    ///
+    /// # Errors
+    /// [`WitnessError::Forked`] when it has not.
+    pub fn extend(&self, tree: &Tree, old: &TreeHead) -> Result<String, SignedError> {
+        Ok(self.witness.extend(&self.reader, tree, old)?)
+    }
+
+    /// Writes tiles and entries of all logs, for a web server or an auditor; the folders and what they hold.
+    ///
+    /// # Errors
+    /// When the folder cannot be written or holds another log's tiles.
+    pub fn export(&self, folder: &Path) -> Result<Vec<(PathBuf, TreeHead)>, SignedError> {
+        let exported = self.witness.export(&self.reader, folder)?;
+        Ok(exported.into_iter().map(|one| (one.folder, one.head)).collect())
+    }
+}
+
+/// What a verified checkpoint of this project's node says of its logs; of another node's, only itself.
+///
+/// # Errors
+/// [`WitnessError::Forked`] when the log of logs does not begin with what was signed.
+pub fn heads_of(
+    layout: &Layout,
+    key: VerifierKey,
+    head: TreeHead,
+) -> Result<Vec<TreeHead>, SignedError> {
+    Ok(Witness::new(&layout.tiles(), key).heads_of(head)?)
+}
+
+/// The node's public key.
+///
+/// # Errors
+/// When there is none or it cannot be used.
+pub fn public_key(layout: &Layout) -> Result<VerifierKey, SignedError> {
+    Ok(NodeKey::read(&layout.node_key())?.verifier())
+}

@@ -1,0 +1,91 @@
+//! A ticket that was handed in, held against one call: it may take the place of rules, never of built-in ones.
+//!
+//! Everything is decided at one time. A use is taken last, when the call is allowed; somebody else's having taken it
+//! meanwhile leaves the call to the rules, as does a ticket that never held. What a ticket is, is the crate `ticket`'s.
+
+use engine::policy::{Decision, Extended, Verdict};
+use engine::run::Digest;
+use serde_json::{Value, json};
+
+use super::{
+    Admitted, Form, Gate, Granted, Presented, Principal, Refused, Reviewed, call, stopped_by,
+    unheld,
+};
+use crate::tickets::{Held, Withheld};
+
+/// What a ticket led to, where it held; else why it did not.
+type Judged = (Option<Result<Admitted, Refused>>, Option<Withheld>);
+
+impl Gate {
+    /// What a ticket makes of a call.
+    pub(super) fn by_ticket(
+        &self,
+        principal: &Principal,
+        form: &Form,
+        presented: Presented<'_>,
+    ) -> Judged {
+        let policy = Digest(self.policy.digest());
+        let Form { tool, arguments, digest } = form;
+        let now = presented.now;
+        let held = Held { principal, tool, arguments, digest: *digest, policy, now };
+        let named = self.book.hold(presented.ticket, held, |verified| {
+            let hosts = verified.claims().hosts.is_some();
+            (verified.id().to_string(), hosts || verified.claims().arguments.is_some())
+        });
+        let (id, names_hosts) = match named {
+            Ok(named) => named,
+            Err(why) => return (None, Some(why)),
+        };
+        let hosts: Vec<&str> = hosts(arguments).collect();
+        if !hosts.is_empty() && !names_hosts {
+            // Reaching out is granted by name only; the rules may do so.
+            let why = ::ticket::Refused::Bound(::ticket::Binding::Hosts);
+            return (None, Some(Withheld::Refused(why)));
+        }
+        let call = call(principal, tool, arguments);
+        let decision = self.policy.authorize(&call, true, &mut |_| Extended::Pass);
+        let rule = |host: &str| Granted { target: host.to_owned(), rule: "ticket".into() };
+        let mut admitted = Admitted {
+            digest: *digest,
+            tool: tool.clone(),
+            arguments: arguments.clone(),
+            decision: summary(&decision, policy, &id),
+            constraints: decision.constraints,
+            hosts: hosts.into_iter().map(rule).collect(),
+            reviewed: Vec::new(),
+            charges: decision.charges.clone(),
+            redeemed: None,
+        };
+        match decision.verdict {
+            Verdict::Deny => (Some(Err(stopped(&decision, admitted))), None),
+            // A person is asked first, and the ticket keeps its use for another time.
+            Verdict::RequireReview => {
+                (Some(Err(Refused::Review(Box::new(Reviewed::new(&decision, admitted))))), None)
+            }
+            Verdict::Allow => match self.book.redeem(presented.ticket, held) {
+                Ok(redeemed) => {
+                    admitted.redeemed = Some(redeemed);
+                    (Some(Ok(admitted)), None)
+                }
+                Err(why) => (None, Some(why)),
+            },
+        }
+    }
+}
+
+fn hosts(arguments: &Value) -> impl Iterator<Item = &str> {
+    arguments.get("hosts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn stopped(decision: &Decision, admitted: Admitted) -> Refused {
+    let Admitted { decision: summary, arguments, .. } = admitted;
+    let by = unheld(decision, &arguments).unwrap_or_else(|| stopped_by(decision));
+    Refused::Stopped { by, decision: summary, arguments }
+}
+
+/// The decision in short: which ticket stood for the rules, and what built-in rules said.
+fn summary(decision: &Decision, policy: Digest, ticket: &str) -> Value {
+    let rules: Vec<String> =
+        decision.reasons.iter().map(|reason| reason.rule.to_string()).collect();
+    json!({ "verdict": decision.verdict, "rules": rules, "policy": policy, "ticket": ticket })
+}

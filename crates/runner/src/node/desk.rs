@@ -1,0 +1,164 @@
+//! The desk: where requests for a node are handed in, by its own process and by its peers.
+//! It can be given to any thread; what is asked is answered when it is durable. Deciding is the owner's business.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use engine::run::{Event, RunId};
+use journal::{Journal, Lane, Operation, Reader};
+use ticket::Ticket;
+
+use super::dispatcher::{Message, Unanswered};
+use super::{Accepted, Submission, start};
+use crate::clock;
+use crate::gate::{Principal, Principals};
+use crate::history::{History, HistoryError};
+use crate::layout::Layout;
+use crate::owner::{Answer, Asking, Ruled, Submit};
+use crate::record;
+
+/// A way to ask a node.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    layout: Layout,
+    journal: Arc<Journal>,
+    outbox: Sender<Message>,
+    principals: Arc<Principals>,
+}
+
+impl Desk {
+    pub(super) fn new(
+        layout: Layout,
+        journal: Arc<Journal>,
+        outbox: Sender<Message>,
+        principals: Principals,
+    ) -> Self {
+        Self { layout, journal, outbox, principals: Arc::new(principals) }
+    }
+
+    /// Who a process of this user acts as.
+    #[must_use]
+    pub fn principal_of(&self, uid: u32) -> Principal {
+        self.principals.of_user(uid)
+    }
+
+    /// Submits a run of `principal` and registers `watcher` for its events before the first of them.
+    ///
+    /// # Errors
+    /// [`Unanswered`]; see there for what is certain.
+    pub fn submit(
+        &self,
+        principal: &Principal,
+        submission: Submission,
+        watcher: Option<Sender<Event>>,
+    ) -> Result<Accepted, Unanswered> {
+        self.submit_with(principal, submission, watcher, None)
+    }
+
+    /// As [`Desk::submit`], with a ticket for the calls of the run.
+    ///
+    /// # Errors
+    /// As [`Desk::submit`].
+    pub fn submit_with(
+        &self,
+        principal: &Principal,
+        submission: Submission,
+        watcher: Option<Sender<Event>>,
+        ticket: Option<Ticket>,
+    ) -> Result<Accepted, Unanswered> {
+        if self.journal.stats().reserve_spent {
+            return Err(Unanswered::Full);
+        }
+        let now = clock::now();
+        let run = clock::run_id(now).map_err(|error| Unanswered::Journal(error.to_string()))?;
+        if let Some(watcher) = watcher {
+            self.watch(run, watcher);
+        }
+        let own = principal.clone();
+        let (principal, started_by) = match submission.agent.clone() {
+            Some(agent) => (agent, Some(own.id)),
+            None => (own, None),
+        };
+        let known = start::known(&self.reader()?, &submission, &principal)?;
+        let submit = Submit {
+            run,
+            workflow: submission.workflow,
+            name: submission.name,
+            first_seen: known.first_seen,
+            inputs: submission.inputs,
+            principal,
+            started_by,
+            key: submission.key,
+            holder: known.holder,
+        };
+        let submit = Box::new(submit);
+        let asking = match ticket {
+            Some(ticket) => Asking::Presenting(submit, Box::new(ticket)),
+            None => Asking::Submit(submit),
+        };
+        match self.ask(asking)? {
+            Answer::Accepted { run, existing } => Ok(Accepted { run, existing }),
+            Answer::Done => Err(Unanswered::Ending),
+        }
+    }
+
+    /// Sends every event of `run` that becomes durable from now on to `watcher`.
+    pub fn watch(&self, run: RunId, watcher: Sender<Event>) {
+        drop(self.outbox.send(Message::Watch(run, watcher)));
+    }
+
+    /// Asks in the name of `by` for a run to be cancelled; returns when the request is durable.
+    ///
+    /// # Errors
+    /// As [`Desk::submit`].
+    pub fn cancel(&self, run: RunId, by: &Principal, reason: &str) -> Result<(), Unanswered> {
+        let (by, reason) = (by.id.clone(), reason.to_owned());
+        self.ask(Asking::Cancel { run, by, reason }).map(drop)
+    }
+
+    /// Answers a request for an approval; returns when the answer is durable.
+    ///
+    /// # Errors
+    /// As [`Desk::submit`].
+    pub fn rule(&self, ruled: Ruled) -> Result<(), Unanswered> {
+        self.ask(Asking::Rule(ruled)).map(drop)
+    }
+
+    /// What is recorded so far.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn history(&self) -> Result<History, HistoryError> {
+        History::open(&self.layout)
+    }
+
+    /// Where the project is.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(super) fn ask(&self, asking: Asking) -> Result<Answer, Unanswered> {
+        let (reply, answer): (_, Receiver<Result<Answer, Unanswered>>) = channel();
+        self.outbox.send(Message::Ask(asking, reply)).map_err(|_| Unanswered::Ending)?;
+        answer.recv().map_err(|_| Unanswered::Ending)?
+    }
+
+    /// Records what `principal` did beside the runs; waits while the journal's low lane is full, not for the disk.
+    pub(crate) fn note(
+        &self,
+        kind: &'static str,
+        principal: &Principal,
+        body: &impl serde::Serialize,
+    ) {
+        let mut draft = record::node_draft(kind, body, clock::now());
+        draft.principal.clone_from(&principal.id);
+        let operation = Operation { log: super::log(), drafts: vec![draft], changes: Vec::new() };
+        // A journal that fails ends the node, and everybody who waits is told; a note has nobody who waits.
+        self.journal.submit(operation, Lane::Low, drop);
+    }
+
+    fn reader(&self) -> Result<Reader, Unanswered> {
+        Reader::open(self.layout.journal()).map_err(|error| Unanswered::Journal(error.to_string()))
+    }
+}

@@ -1,0 +1,295 @@
+//! Whether a call may begin now: what the gate says, the limits it is held to, the approval it has.
+//!
+//! The gate and the ledger are asked anew each time, so an approval lets through what was approved under the policy
+//! in force, and nothing else. Who may give one is the engine's to say.
+
+use std::sync::Arc;
+
+use engine::policy::quota::{Account, Exceeded, Reservation};
+use engine::policy::{Approve, Verdict};
+use engine::run::{
+    ApprovalId, ApprovalRequest, Command, Refusal, Rejection, Reviewer, Ruling, RunId, StoppedBy,
+    Subject, Terms,
+};
+use engine::workflow::StepIndex;
+
+use super::quota::{self, Reviewed as Excused};
+use super::{Answer, Owner, Refusing, Turn};
+use crate::gate::{Admitted, Asked, Presented, Principal, Refused, Reviewed, owned, unreviewed};
+use crate::record::{self, DecidedCall};
+
+/// What comes of asking everybody who has a say.
+pub(super) enum Settled {
+    /// It may begin, and its start uses this up.
+    May(Box<Admitted>, Spent),
+    /// The engine has to be told something else.
+    Tell(Box<Command>),
+}
+
+/// What the start of an attempt uses up.
+#[derive(Debug, Default)]
+pub(super) struct Spent {
+    pub(super) approval: Option<ApprovalId>,
+    pub(super) reservation: Option<Reservation>,
+}
+
+/// One answer to a request.
+#[derive(Debug, Clone)]
+pub struct Ruled {
+    /// The request.
+    pub approval: ApprovalId,
+    /// Yes or no.
+    pub ruling: Ruling,
+    /// Who answers, as the door identified them.
+    pub by: Principal,
+    /// Why.
+    pub reason: String,
+}
+
+/// The call of a step, and whose it is.
+struct Site {
+    run: RunId,
+    step: StepIndex,
+    account: Account,
+}
+
+/// A call that nothing denied.
+struct Wanted {
+    admitted: Admitted,
+    /// The review that rules ask for.
+    approve: Option<Approve>,
+    /// A line for each of them.
+    reasons: Vec<Box<str>>,
+}
+
+impl Site {
+    fn refuse(&self, refusal: Refusal) -> Settled {
+        Settled::Tell(Box::new(Command::Refuse { run: self.run, step: self.step, refusal }))
+    }
+
+    fn stop(&self, stopped_by: StoppedBy, admitted: Admitted) -> Settled {
+        self.refuse(Refusal::Policy { stopped_by, decision: admitted.decision })
+    }
+
+    fn outdate(&self, request: &ApprovalRequest, why: &str) -> Settled {
+        let (run, step, approval) = (self.run, self.step, request.id);
+        Settled::Tell(Box::new(Command::Outdate { run, step, approval, why: why.into() }))
+    }
+
+    fn exceeded(&self, admitted: Admitted, exceeded: &Exceeded, turn: &Turn) -> Settled {
+        let stopped_by = quota::stopped(exceeded, turn.now());
+        let decision = quota::noted(admitted.decision, exceeded);
+        self.refuse(Refusal::Policy { stopped_by, decision })
+    }
+}
+
+impl Owner {
+    /// Denies what nobody approved in time.
+    pub(super) fn lapse(&mut self, turn: &mut Turn) {
+        while let Some((run, step, approval)) = self.state.lapsed(turn.now()) {
+            let command = Command::Lapse { run, step, approval };
+            // The engine offers only what is due; were it not to take it, going on would never end.
+            if self.command(&command, record::NODE_PRINCIPAL, turn).is_err() {
+                break;
+            }
+        }
+    }
+
+    pub(super) fn rule(&mut self, ruled: Ruled, turn: &mut Turn) -> Result<Answer, Refusing> {
+        let Ruled { approval, ruling, by, reason } = ruled;
+        self.lapse(turn);
+        let found = self.state.review(approval).map(|(run, step, _)| (run, step));
+        let (run, step) = found.ok_or(Refusing::Rejected(Rejection::NoRequest(approval)))?;
+        let id = by.id.clone();
+        let by = Reviewer { id: Arc::from(by.id), roles: by.roles };
+        let command = Command::Answer { run, step, approval, ruling, by, reason: reason.into() };
+        self.command(&command, &id, turn).map_err(Refusing::Rejected)?;
+        Ok(Answer::Done)
+    }
+
+    /// Whether the call of a step may begin now.
+    pub(super) fn settle(
+        &mut self,
+        (run, step): (RunId, StepIndex),
+        asked: Asked,
+        turn: &mut Turn,
+    ) -> Result<Settled, Rejection> {
+        let principal = self.principals.get(&run).ok_or(Rejection::UnknownRun(run))?;
+        let known = self.state.run(&run).ok_or(Rejection::UnknownRun(run))?;
+        let review = known.step(step).and_then(|step| step.review());
+        let request = review.map(|review| Arc::clone(&review.request));
+        let site = Site { run, step, account: quota::account(run, &principal.id) };
+        let name = known.plan().node(step).map_or("", |node| &*node.name);
+        let (tool, judged) = (asked.tool.clone(), {
+            let now = turn.now();
+            let presented = self.presented.get(&run).map(|ticket| Presented { ticket, now });
+            self.gate.admit_with(principal, asked, presented)
+        });
+        if let Some(decided) = decided(name, principal, &tool, &judged) {
+            let mut draft = record::draft(run, record::CALL_KIND, &decided, turn.now());
+            principal.id.clone_into(&mut draft.principal);
+            turn.draft(self.isolation().mark(draft));
+        }
+        let call = match judged {
+            Ok(admitted) => Wanted { admitted, approve: None, reasons: Vec::new() },
+            Err(Refused::Review(reviewed)) => {
+                let Reviewed { admitted, approve, reasons } = *reviewed;
+                Wanted { admitted, approve: Some(approve), reasons }
+            }
+            Err(Refused::Invalid(message)) => {
+                return Ok(site.refuse(Refusal::Invalid { message: message.into() }));
+            }
+            Err(Refused::Stopped { by, decision, .. }) => {
+                return Ok(site.refuse(Refusal::Policy { stopped_by: by, decision }));
+            }
+        };
+        match request {
+            Some(request) => self.again(&site, call, &request, turn),
+            None => self.fresh(&site, call, turn),
+        }
+    }
+
+    /// A call for which nothing was asked yet.
+    fn fresh(&mut self, site: &Site, call: Wanted, turn: &mut Turn) -> Result<Settled, Rejection> {
+        let when = (turn.now(), Excused::No);
+        let over = match self.quotas.reserve(&site.account, &call.admitted.charges, when) {
+            Ok(reservation) if call.approve.is_none() => {
+                let spent = Spent { approval: None, reservation };
+                return Ok(Settled::May(Box::new(call.admitted), spent));
+            }
+            Ok(tried) => {
+                self.quotas.release(tried.as_ref(), turn.now());
+                None
+            }
+            Err(exceeded) if exceeded.verdict() == Verdict::RequireReview => Some(exceeded),
+            Err(exceeded) => return Ok(site.exceeded(call.admitted, &exceeded, turn)),
+        };
+        let limits = over.as_ref().map(names).unwrap_or_default();
+        let subject = match self.subject(site, &call, limits)? {
+            Ok(subject) => subject,
+            Err(stopped_by) => return Ok(site.stop(stopped_by, call.admitted)),
+        };
+        let asked: Vec<Approve> =
+            call.approve.iter().cloned().chain(over.iter().flat_map(reviews)).collect();
+        let terms = Terms::of(&asked, turn.now());
+        if terms.count == 0 || terms.expires <= turn.now() {
+            let why = "the policy asks for a review that nobody can give".to_owned();
+            return Ok(site.stop(unreviewed("review", why), call.admitted));
+        }
+        let mut request = ApprovalRequest::new(turn.approval_id(), subject, terms);
+        let lines = over.iter().flat_map(|over| quota::lines(over, turn.now()));
+        request.reasons = call.reasons.into_iter().chain(lines.map(Into::into)).collect();
+        request.decision = match &over {
+            Some(over) => quota::noted(call.admitted.decision, over),
+            None => call.admitted.decision,
+        };
+        let (run, step, request) = (site.run, site.step, Arc::new(request));
+        Ok(Settled::Tell(Box::new(Command::Suspend { run, step, request })))
+    }
+
+    /// A call that was approved: whether it is still the one that was asked about.
+    fn again(
+        &mut self,
+        site: &Site,
+        call: Wanted,
+        request: &ApprovalRequest,
+        turn: &mut Turn,
+    ) -> Result<Settled, Rejection> {
+        let then = &request.subject;
+        let subject = match self.subject(site, &call, then.limits.clone())? {
+            Ok(subject) => subject,
+            Err(stopped_by) => return Ok(site.stop(stopped_by, call.admitted)),
+        };
+        if !request.still_binds(&subject) {
+            return Ok(site.outdate(request, changed(then, &subject)));
+        }
+        let (account, charges, now) = (&site.account, &call.admitted.charges, turn.now());
+        let reserved = match self.quotas.reserve(account, charges, (now, Excused::No)) {
+            Err(exceeded) if exceeded.verdict() == Verdict::RequireReview => {
+                if !names(&exceeded).iter().all(|limit| then.limits.contains(limit)) {
+                    return Ok(site.outdate(request, "another limit is reached"));
+                }
+                self.quotas.reserve(account, charges, (now, Excused::Yes))
+            }
+            reserved => reserved,
+        };
+        Ok(match reserved {
+            Ok(reservation) => {
+                let spent = Spent { approval: Some(request.id), reservation };
+                Settled::May(Box::new(call.admitted), spent)
+            }
+            Err(exceeded) => site.exceeded(call.admitted, &exceeded, turn),
+        })
+    }
+
+    /// What is put before an approver; inside, why it cannot be.
+    fn subject(
+        &self,
+        site: &Site,
+        call: &Wanted,
+        limits: Vec<(Arc<str>, u16)>,
+    ) -> Result<Result<Subject, StoppedBy>, Rejection> {
+        let (run, step) = (site.run, site.step);
+        let known = self.state.run(&run).ok_or(Rejection::UnknownRun(run))?;
+        let node = known.plan().node(step).ok_or(Rejection::UnknownStep { run, step })?;
+        let (submission, admitted) = (known.submission(), &call.admitted);
+        Ok(self.gate.presentable(admitted).map(|definition| Subject {
+            run,
+            step: Arc::clone(&node.name),
+            tool: admitted.tool.as_str().into(),
+            definition,
+            arguments: admitted.arguments.clone(),
+            call: admitted.digest(),
+            target: self.gate.project().to_string_lossy().into(),
+            principal: Arc::clone(&submission.principal),
+            started_by: submission.started_by.clone(),
+            policy: self.gate.policy().digest().into(),
+            asked: call.approve.clone(),
+            limits,
+        }))
+    }
+}
+
+/// What policy saw and decided, for the record; nothing where it was not asked.
+fn decided(
+    step: &str,
+    principal: &Principal,
+    tool: &str,
+    judged: &Result<Admitted, Refused>,
+) -> Option<DecidedCall> {
+    let (arguments, decision) = match judged {
+        Ok(admitted) => (&admitted.arguments, &admitted.decision),
+        Err(Refused::Review(reviewed)) => {
+            (&reviewed.admitted.arguments, &reviewed.admitted.decision)
+        }
+        Err(Refused::Stopped { arguments, decision, .. }) => (arguments, decision),
+        Err(Refused::Invalid(_)) => return None,
+    };
+    let call = owned(principal, tool, arguments);
+    (!decision.is_null()).then(|| DecidedCall::new(step, call, decision))
+}
+
+/// The limits that a call would exceed, by rule and place.
+fn names(exceeded: &Exceeded) -> Vec<(Arc<str>, u16)> {
+    let Exceeded::Limits { over } = exceeded else { return Vec::new() };
+    over.iter().map(|over| (Arc::clone(&over.charge.rule), over.charge.limit)).collect()
+}
+
+/// What exceeded limits ask for of approvers.
+fn reviews(exceeded: &Exceeded) -> Vec<Approve> {
+    let Exceeded::Limits { over } = exceeded else { return Vec::new() };
+    over.iter().map(|over| over.charge.approve.clone().unwrap_or_default()).collect()
+}
+
+/// What of a call is not as it was asked about, in words.
+fn changed(then: &Subject, now: &Subject) -> &'static str {
+    if then.policy != now.policy {
+        "the policy changed"
+    } else if then.call != now.call || then.arguments != now.arguments {
+        "the arguments changed"
+    } else if then.definition != now.definition {
+        "the tool changed"
+    } else {
+        "the call or what its review asks for changed"
+    }
+}

@@ -1,0 +1,237 @@
+//! Making and revoking tickets: calls like any other, decided by policy and recorded before they count.
+//!
+//! What is asked for is put before the policy as arguments of `ticket.mint`, so a rule can bound who may hand out
+//! what. The text of a ticket goes to whoever asked and nowhere else.
+
+use std::time::Duration;
+
+use engine::run::StoppedBy;
+use journal::{CommitError, Journal, Operation, ReadError, Reader};
+use serde_json::{Value, json};
+use ticket::{
+    Audience, Claims, Id, LIFE_MAX, LIFE_TOOL, LIFE_WORKFLOW, MintError, SKEW, Signer, Ticket,
+};
+
+use super::keys::{self, KeysError};
+use super::ledger::{self, DENIED_KIND, ISSUED_KIND, Issue, REVOKED_KIND, Revocation};
+use super::{rows, time};
+use crate::gate::{Asked, Gate, Principal, Refused};
+use crate::layout::Layout;
+use crate::node::log;
+use crate::{clock, record, tool};
+
+/// What tickets are made and revoked with.
+#[derive(Debug)]
+pub struct Issuing<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) gate: &'a Gate,
+    pub(crate) journal: &'a Journal,
+    pub(crate) principal: &'a Principal,
+}
+
+/// A ticket somebody wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// For calls of these tools; none, if it is for a workflow.
+    pub tools: Vec<String>,
+    /// For starting this action workflow.
+    pub workflow: Option<String>,
+    /// Who is to use it; whoever asks, without one.
+    pub principal: Option<String>,
+    /// Only for this sandbox or process.
+    pub peer: Option<String>,
+    /// Only at or below these paths; all, if there is none.
+    pub paths: Vec<String>,
+    /// Only these hosts; all, if there is none.
+    pub hosts: Vec<String>,
+    /// What its holder may ask for by name.
+    pub scopes: Vec<String>,
+    /// Only under the policy now in force.
+    pub this_policy: bool,
+    /// How long; 30 s for tools and 1 h for a workflow without it.
+    pub life: Option<Duration>,
+    /// How often; once without it.
+    pub uses: Option<u16>,
+}
+
+/// A ticket that was made and is on record.
+#[derive(Debug)]
+pub struct Issued {
+    /// Its id.
+    pub id: Id,
+    /// The ticket.
+    pub ticket: Ticket,
+}
+
+/// Why a ticket is not made or revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum NotIssued {
+    /// The arguments are not valid.
+    #[error("the ticket is not a valid call: {0}")]
+    Invalid(String),
+    /// Policy or another guard stopped it.
+    #[error("stopped by `{}`: {}", .0.name, .0.detail)]
+    Stopped(StoppedBy),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// Nobody should sign it.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+    /// What was issued before is not known.
+    #[error("the journal cannot be read")]
+    Read(#[from] ReadError),
+    /// It could not be put on record, and is not handed out.
+    #[error("the journal could not be written")]
+    Journal(#[from] CommitError),
+    /// The machine refuses something.
+    #[error("the ticket cannot be made: {0}")]
+    System(String),
+}
+
+/// Which tickets are revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoke {
+    /// One, and what was narrowed from it.
+    One(Id),
+    /// Every ticket of the tenant there is.
+    All,
+}
+
+impl Issuing<'_> {
+    /// Makes a ticket, where policy allows it. It is on record before it is returned.
+    ///
+    /// # Errors
+    /// [`NotIssued`]; then there is no ticket.
+    pub fn mint(&self, wanted: &Wanted) -> Result<Issued, NotIssued> {
+        let life = wanted.life.unwrap_or(match wanted.workflow {
+            Some(_) => LIFE_WORKFLOW,
+            None => LIFE_TOOL,
+        });
+        let principal = wanted.principal.as_deref().unwrap_or(&self.principal.id);
+        let uses = wanted.uses.unwrap_or(1);
+        let mut asked = json!({
+            "tools": wanted.tools, "principal": principal, "paths": wanted.paths,
+            "reaches": wanted.hosts, "scopes": wanted.scopes, "uses": uses,
+            "life": life.as_secs_f64(), "this_policy": wanted.this_policy,
+        });
+        let named = [("workflow", &wanted.workflow), ("peer", &wanted.peer)];
+        for (name, value) in
+            named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
+        {
+            if let Some(asked) = asked.as_object_mut() {
+                asked.insert(name.to_owned(), value.as_str().into());
+            }
+        }
+        let decision = self.admit(tool::TICKET_MINT, &asked)?;
+        let signer = keys::read_or_make(self.layout)?.signer()?;
+        let id = Id(clock::ticket_id().map_err(|error| NotIssued::System(error.to_string()))?);
+        self.sign(wanted, (id, life, principal, uses), &signer, (asked, decision))
+    }
+
+    fn sign(
+        &self,
+        wanted: &Wanted,
+        (id, life, principal, uses): (Id, Duration, &str, u16),
+        signer: &Signer,
+        (asked, decision): (Value, Value),
+    ) -> Result<Issued, NotIssued> {
+        let (now, key) = (clock::now(), signer.id().to_string());
+        let reader = self.reader()?;
+        let known = rows(&reader, now)?;
+        let last = known.get(&ledger::nonce_row(&key, principal)).and_then(Value::as_u64);
+        let nonce = last.unwrap_or(0).saturating_add(1);
+        let log = log();
+        let claims = Claims {
+            id,
+            tenant: log.tenant(),
+            project: None,
+            principal,
+            peer: wanted.peer.as_deref(),
+            audience: match &wanted.workflow {
+                Some(workflow) => Audience::Workflow(workflow),
+                None => Audience::Tools(wanted.tools.iter().map(String::as_str).collect()),
+            },
+            arguments: None,
+            paths: few(&wanted.paths),
+            hosts: few(&wanted.hosts),
+            scopes: wanted.scopes.iter().map(String::as_str).collect(),
+            profile: None,
+            policy: wanted.this_policy.then(|| self.gate.policy().digest()),
+            not_before: time(now),
+            expires: time(now).after(life),
+            uses,
+            nonce,
+            epoch: ledger::epoch(&known),
+        };
+        let expires = claims.expires.0;
+        let ticket = ticket::mint(claims, signer)?;
+        let (id_text, principal) = (id.to_string(), principal.to_owned());
+        let issue = Issue { ticket: id_text, key, principal, nonce, expires, asked, decision };
+        self.record(ISSUED_KIND, &issue)?;
+        Ok(Issued { id, ticket })
+    }
+
+    /// Revokes one ticket or all of them, where policy allows it; on record when it returns.
+    ///
+    /// # Errors
+    /// [`NotIssued`]; then every ticket is as it was.
+    pub fn revoke(&self, what: Revoke) -> Result<(), NotIssued> {
+        let asked = match what {
+            Revoke::One(id) => json!({ "ticket": id.to_string(), "all": false }),
+            Revoke::All => json!({ "all": true }),
+        };
+        let decision = self.admit(tool::TICKET_REVOKE, &asked)?;
+        let now = clock::now();
+        let over = time(now).after(LIFE_MAX).after(SKEW).0;
+        let revocation = match what {
+            Revoke::One(id) => {
+                Revocation { ticket: Some((id.to_string(), over)), epoch: None, decision }
+            }
+            Revoke::All => {
+                let epoch = ledger::epoch(&rows(&self.reader()?, now)?);
+                let next = epoch.checked_add(1).ok_or_else(|| {
+                    NotIssued::System("the tenant's epoch cannot be raised any more".to_owned())
+                })?;
+                Revocation { ticket: None, epoch: Some(next), decision }
+            }
+        };
+        self.record(REVOKED_KIND, &revocation)
+    }
+
+    fn admit(&self, tool: &str, arguments: &Value) -> Result<Value, NotIssued> {
+        let asked = Asked { tool: tool.to_owned(), arguments: arguments.clone() };
+        let (by, decision) = match self.gate.admit(self.principal, asked) {
+            Ok(admitted) => match admitted.uncounted() {
+                Ok(decision) => return Ok(decision),
+                Err(stopped) => stopped,
+            },
+            Err(Refused::Invalid(why)) => return Err(NotIssued::Invalid(why)),
+            Err(Refused::Review(reviewed)) => reviewed.unanswered(),
+            Err(Refused::Stopped { by, decision, .. }) => (by, decision),
+        };
+        let body = json!({
+            "tool": tool, "asked": arguments, "stopped_by": by, "decision": decision,
+        });
+        self.record(DENIED_KIND, &body)?;
+        Err(NotIssued::Stopped(by))
+    }
+
+    fn reader(&self) -> Result<Reader, NotIssued> {
+        Reader::open(self.layout.journal()).map_err(|error| NotIssued::System(error.to_string()))
+    }
+
+    /// Makes one record durable, with what follows from it, in the name of who asks.
+    fn record(&self, kind: &'static str, body: &impl serde::Serialize) -> Result<(), NotIssued> {
+        let mut draft = record::node_draft(kind, body, clock::now());
+        self.principal.id.clone_into(&mut draft.principal);
+        let changes = ledger::changes(kind, &draft.payload);
+        self.journal.commit(Operation { log: log(), drafts: vec![draft], changes }).map(drop)?;
+        Ok(())
+    }
+}
+
+/// A list that restricts; one that is empty does not.
+fn few(list: &[String]) -> Option<Vec<&str>> {
+    (!list.is_empty()).then(|| list.iter().map(String::as_str).collect())
+}

@@ -1,0 +1,222 @@
+//! Limits over many calls: what is counted, what is not, and that a restart forgets nothing.
+//! The arithmetic of windows is the policy crate's and tested there.
+
+use std::sync::mpsc::channel;
+
+use crate::support::{Project, submission, until_end};
+use crate::town::{Town, steps};
+use engine::policy::Per;
+use engine::policy::quota::{Account, Ledger};
+use engine::run::{Ended, Fact, StepState};
+use runner::{Adopt, Doing, Ruling};
+
+fn limited(limit: &str) -> String {
+    format!(
+        "version: 1\nname: test\nrules:\n  - {{ name: few, match: {{ tool: exec.run }}, action: allow, limits: [ {{ {limit} }} ] }}\n"
+    )
+}
+
+fn started(town: &Town) -> usize {
+    town.count("step.started")
+}
+
+#[test]
+fn a_call_beyond_a_limit_is_denied_and_says_what_is_used() {
+    let mut town = Town::new(&limited("count: 2, per: principal, window: 1h"));
+    town.submit(&steps(&["a", "b", "c"]), "user:ada");
+    assert_eq!(started(&town), 2);
+    let denial = town.denial();
+    for part in [
+        "few: limit 1 of `few`",
+        "at most 2 calls per principal in 3600s",
+        "2 used",
+        "it fits again in 36",
+    ] {
+        assert!(denial.contains(part), "{part}: {denial}");
+    }
+    town.submit(&steps(&["a"]), "user:bob");
+    assert_eq!(started(&town), 3, "another principal has its own");
+    town.finish(Ended::Succeeded);
+    town.wait(3600 + 60);
+    town.submit(&steps(&["a"]), "user:ada");
+    assert_eq!(started(&town), 4, "the window has passed");
+}
+
+#[test]
+fn at_the_same_time_means_until_the_end_of_the_attempt() {
+    let mut town = Town::new(&limited("concurrent: 2, per: tenant"));
+    town.submit(&steps(&["a", "b"]), "user:ada");
+    town.submit(&steps(&["a"]), "user:bob");
+    assert_eq!(started(&town), 2);
+    assert!(town.denial().contains("at most 2 calls at a time per tenant"), "{}", town.denial());
+    town.finish(Ended::Succeeded);
+    town.submit(&steps(&["a"]), "user:bob");
+    assert_eq!(started(&town), 3);
+}
+
+#[test]
+fn an_attempt_whose_owner_died_counts_and_is_held_no_longer() {
+    let policy = limited("count: 3, per: run }, { concurrent: 1, per: tenant");
+    let mut town = Town::new(&policy);
+    let run = town.submit(&steps(&["a"]), "user:ada");
+    for attempts in 2..=3 {
+        town.restart(&policy, 8);
+        assert_eq!(started(&town), attempts, "the lost attempt holds nothing");
+        assert_eq!(town.states(run), [StepState::Running]);
+    }
+    town.restart(&policy, 8);
+    assert_eq!(started(&town), 3, "and each of them counts");
+    assert!(town.denial().contains("at most 3 calls per run"), "{}", town.denial());
+}
+
+#[test]
+fn mistake_a_budget_consumed_by_denied_calls() {
+    let policy = "
+version: 1
+name: test
+rules:
+  - { name: few, match: { tool: exec.run }, action: allow, limits: [ { count: 2, per: principal, window: 1h }, { count: 1, per: run } ] }
+  - { name: no-curl, match: { tool: exec.run, args: { program: curl } }, action: deny }
+";
+    let mut town = Town::new(policy);
+    // Denied by a rule, and by the other limit, before and after: neither takes anything of the first.
+    town.submit(&steps(&["curl", "curl", "curl"]), "user:ada");
+    town.submit(&steps(&["a", "b", "c"]), "user:ada");
+    assert_eq!((started(&town), town.count("step.denied")), (1, 5));
+    town.submit(&steps(&["a"]), "user:ada");
+    assert_eq!(started(&town), 2);
+    town.submit(&steps(&["a"]), "user:ada");
+    assert_eq!(started(&town), 2, "the control: the limit is there");
+}
+
+#[test]
+fn mistake_a_budget_that_a_retry_renews() {
+    let policy = limited("count: 2, per: run");
+    let mut town = Town::new(&policy);
+    let run = town.submit(&steps(&["a"]), "user:ada");
+    town.finish(Ended::Failed);
+    town.wait(3600);
+    town.finish(Ended::Failed);
+    assert_eq!((started(&town), town.count("run.finished")), (2, 1));
+    town.restart(&policy, 8);
+    town.retry(run);
+    assert_eq!(started(&town), 2);
+    assert!(town.denial().contains("at most 2 calls per run"), "{}", town.denial());
+}
+
+#[test]
+fn a_call_beyond_a_limit_that_asks_for_a_review_waits_for_one() {
+    let policy = limited("count: 1, per: principal, window: 1h, on_exceed: require_review");
+    let mut town = Town::new(&policy);
+    let run = town.submit(&steps(&["a", "b"]), "user:ada");
+    assert_eq!(town.states(run), [StepState::Running, StepState::AwaitingApproval]);
+    let request = town.request();
+    assert!(town.approve(request, "user:ada").is_err());
+    town.restart(&policy, 8);
+    town.approve(request, "user:bob").unwrap();
+    assert_eq!(town.count("approval.consumed"), 1, "{:?}", town.turns.last());
+    let mut requests = town.events.iter().filter_map(|event| match &event.fact {
+        Fact::StepApprovalRequested { request, .. } => Some(request.reasons.join("; ")),
+        _ => None,
+    });
+    assert!(requests.next_back().unwrap().contains("at most 1 calls per principal"));
+}
+
+#[test]
+fn a_limit_that_is_reached_after_the_request_needs_its_own_approval() {
+    let policy = "
+version: 1
+name: test
+rules:
+  - { name: ask, match: { tool: exec.run, args: { program: rm } }, action: require_review }
+  - { name: few, match: { tool: exec.run }, action: allow, limits: [ { count: 1, per: tenant, window: 1h, on_exceed: require_review } ], approve: { from: \"role:boss\" } }
+";
+    let mut town = Town::new(policy);
+    let run = town.submit(&steps(&["rm"]), "user:ada");
+    let first = town.request();
+    town.submit(&steps(&["touch"]), "user:bob");
+    town.rule(first, Ruling::Approve, ("user:eve", &[])).unwrap();
+    // What was approved is the call under its rule, not the call beyond a limit.
+    assert_eq!((town.count("approval.stale"), town.count("approval.consumed")), (1, 0));
+    assert_eq!(town.states(run), [StepState::AwaitingApproval]);
+    let second = town.request();
+    assert!(town.rule(second, Ruling::Approve, ("user:eve", &[])).is_err());
+    town.rule(second, Ruling::Approve, ("user:eve", &["boss"])).unwrap();
+    assert_eq!(town.states(run), [StepState::Running]);
+}
+
+/// What a ledger says of every account and limit that was ever charged; a run that ended and is gone on with brings
+/// counters of its own back, which the owner that saw it end has forgotten.
+fn told(town: &Town, ledger: &Ledger) -> Vec<u64> {
+    let now = town.now.cast_unsigned();
+    let rows = town.charges();
+    let used = rows.iter().flat_map(|row| {
+        let account: &Account = &row.reservation.account;
+        let ended = town.has_ended(row.run);
+        let kept =
+            row.reservation.charges.iter().filter(move |charge| !ended || charge.per != Per::Run);
+        kept.map(|charge| ledger.used(account, charge, now))
+    });
+    used.collect()
+}
+
+#[test]
+fn a_restart_at_any_point_gives_the_same_ledger() {
+    let policy = limited(
+        "count: 5, per: run }, { count: 9, per: principal, window: 10m }, { concurrent: 4, per: tenant",
+    );
+    let mut town = Town::new(&policy);
+    let mut compared = 0;
+    for round in 0..12 {
+        match round % 4 {
+            0 => {
+                town.submit(&steps(&["a", "b"]), "user:ada");
+            }
+            1 => town.finish(if round % 8 == 1 { Ended::Failed } else { Ended::Succeeded }),
+            2 => {
+                town.submit(&steps(&["a"]), "user:bob");
+            }
+            _ => town.wait(97),
+        }
+        let recalled = town.recalled(&policy, 8);
+        assert_eq!(told(&town, recalled.ledger()), told(&town, town.owner.ledger()), "{round}");
+        let open = |ledger: &Ledger| -> Vec<u64> { ledger.open().map(|one| one.number).collect() };
+        assert_eq!(open(recalled.ledger()), open(town.owner.ledger()), "{round}");
+        compared += told(&town, recalled.ledger()).len();
+    }
+    assert!(compared > 50, "{compared} counters compared");
+    let before: Vec<u64> = told(&town, town.owner.ledger());
+    town.restart(&policy, 0);
+    assert_eq!(told(&town, town.owner.ledger()).len(), before.len());
+    assert_eq!(town.owner.ledger().open().count(), 0, "nothing runs after a restart");
+}
+
+#[test]
+fn of_ten_submissions_at_once_exactly_as_many_begin_as_may() {
+    for round in 0..20 {
+        let project = Project::new();
+        std::fs::write(project.layout.policy(), limited("count: 3, per: principal, window: 1h"))
+            .unwrap();
+        let node = project.node(Doing::Nothing, Adopt::Nothing);
+        let text = steps(&["a"]);
+        let succeeded = std::thread::scope(|scope| {
+            let one = || {
+                let (watcher, events) = channel();
+                let run = node.submit(submission(&text, None), Some(watcher)).unwrap().run;
+                let seen = until_end(&events, run);
+                seen.iter().any(|event| event.kind() == "step.started")
+            };
+            let threads: Vec<_> = (0..10).map(|_| scope.spawn(one)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).filter(|begun| *begun).count()
+        });
+        assert_eq!(succeeded, 3, "round {round}");
+        node.stop().unwrap();
+        // The same after a restart: nothing is left in the window.
+        let node = project.node(Doing::Nothing, Adopt::Nothing);
+        let (watcher, events) = channel();
+        let run = node.submit(submission(&text, None), Some(watcher)).unwrap().run;
+        let seen = until_end(&events, run);
+        assert!(seen.iter().all(|event| event.kind() != "step.started"), "round {round}");
+        node.stop().unwrap();
+    }
+}
