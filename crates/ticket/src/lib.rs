@@ -29,5 +29,5 @@ pub use mint::{MintError, attenuate, attenuate_signed, mint};
 pub use narrowing::{DEPTH_MAX, Narrowing};
 pub use text::{Malformed, TEXT_BYTES_MAX, Ticket};
 pub use uses::{Redeemed, Spent, Used, Uses};
-pub use verify::{Binding, Expected, For, Refused, Verified, unverified, verify};
+pub use verify::{Binding, Expected, For, Minted, Refused, Verified, unverified, verify};
 pub use window::{WINDOW_WIDTH, Window};

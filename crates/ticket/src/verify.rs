@@ -157,8 +157,19 @@ pub struct Verified<'a> {
     key: KeyId,
     /// The ticket that was minted.
     root: Link,
+    /// What the minted ticket itself was bound to, before anybody narrowed it.
+    minted: Minted,
     /// What it was narrowed to, step by step; the last is the ticket itself.
     children: Vec<Link>,
+}
+
+/// What a ticket was bound to when it was minted; narrowing it adds no power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Minted {
+    /// Whether it named hosts.
+    pub hosts: bool,
+    /// Whether it was for exactly one set of arguments.
+    pub arguments: bool,
 }
 
 /// A ticket that a use counts for: the one used, or one it was narrowed from.
@@ -178,6 +189,12 @@ impl Link {
 }
 
 impl<'a> Verified<'a> {
+    /// What it was bound to before anybody narrowed it.
+    #[must_use]
+    pub fn minted(&self) -> Minted {
+        self.minted
+    }
+
     /// What it says, every narrowing applied.
     #[must_use]
     pub fn claims(&self) -> &Claims<'a> {
@@ -251,13 +268,14 @@ fn is_signed(ticket: &Ticket, keyring: &Keyring) -> bool {
 fn read(ticket: &Ticket) -> Result<Verified<'_>, Unusable> {
     let mut claims = wire::read(ticket.claims())?;
     let root = Link::of(&claims);
+    let minted = Minted { hosts: claims.hosts.is_some(), arguments: claims.arguments.is_some() };
     let mut children = Vec::new();
     for block in ticket.blocks() {
         Narrowing::read(block)?.apply(&mut claims)?;
         claims.id = child(claims.id, block);
         children.push(Link::of(&claims));
     }
-    Ok(Verified { claims, key: ticket.key(), root, children })
+    Ok(Verified { claims, key: ticket.key(), root, minted, children })
 }
 
 fn check_audience(claims: &Claims<'_>, expected: &Expected<'_>) -> Result<(), Refused> {

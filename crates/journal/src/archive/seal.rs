@@ -76,6 +76,7 @@ impl Store {
         shelf.publish(&written.temporary, written.segment.digest)?;
         // What cannot be read back is not sealed.
         shelf.check(&written.listed)?;
+        shelf.read_back(&written.segment)?;
         self.commit_segment(&written, manifest(&written.segment))?;
         Ok(Some(written.segment))
     }

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::segment::{Archived, Block, BlockError, FIRST_LINE, next_block};
 use super::{ArchiveError, Segment};
 use crate::artifact::sync_folder;
-use crate::digest::{Digest, leaf_of};
+use crate::digest::{Digest, leaf_of, payload_digest_of};
 use crate::error::ReadError;
 use crate::record::{HeaderView, LogId, LogNumber};
 
@@ -91,6 +91,25 @@ impl Shelf {
             return Err(damaged(&path, "it ends with another record than is listed"));
         }
         Ok(())
+    }
+
+    /// Decodes every record of a new segment and holds it against its own hashes and the chain it was taken from.
+    pub(super) fn read_back(&self, segment: &Segment) -> Result<(), ArchiveError> {
+        let path = self.path(segment.digest);
+        let other = || damaged(&path, "its records do not read back as they were written");
+        let mut opened = self.opened(segment.digest)?;
+        let mut before = segment.prev_leaf;
+        for sequence in segment.first..=segment.last {
+            let record = opened.record(sequence).map_err(|error| located(&path, error))?;
+            let view = HeaderView::decode(&record.header).map_err(|_| other())?;
+            let is_payload = view.payload.artifact.is_some()
+                || payload_digest_of(&record.payload) == view.payload.digest;
+            if view.prev_leaf != before || !is_payload {
+                return Err(other());
+            }
+            before = leaf_of(&record.header);
+        }
+        if before == segment.leaf { Ok(()) } else { Err(other()) }
     }
 
     fn opened(&self, digest: Digest) -> Result<Opened, ArchiveError> {

@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::evidence::{ProofError, verified};
 use super::head::TreeHead;
 use super::note::{Note, VerifierKey};
-use super::shelf::ShelfError;
+use super::shelf::{Flush, ShelfError};
 use crate::record::LogId;
 
 /// Name of the file with the newest signed checkpoint.
@@ -108,9 +108,9 @@ pub(super) fn read(folder: &Path, key: &VerifierKey) -> Result<Option<Signed>, P
     }
 }
 
-/// Replaces the checkpoint in the folder of one log.
+/// Replaces the checkpoint in the folder of one log; durable when this returns.
 pub(super) fn write(folder: &Path, note: &Note) -> Result<(), ShelfError> {
-    super::shelf::replace(&folder.join(CHECKPOINT), note.to_string().as_bytes())
+    super::shelf::replace(&folder.join(CHECKPOINT), note.to_string().as_bytes(), Flush::Yes)
 }
 
 /// Adds bytes to the end of a file, which is cut to `length` before; durable when this returns.

@@ -6,8 +6,8 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder};
-use std::io;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -125,7 +125,7 @@ impl Shelf {
         for tile in (low..=full).filter_map(|index| kind.tile(index, size)) {
             let path = self.folder.join(tile.path());
             if tile.width == TILE_WIDTH || !path.exists() {
-                replace(&path, &contents(tile)?)?;
+                replace(&path, &contents(tile)?, Flush::No)?;
             }
             if tile.width == TILE_WIDTH {
                 // The full one stands for all of its beginnings; leftovers cost only room.
@@ -211,14 +211,33 @@ impl Shelf {
     }
 }
 
-/// Writes a file whole or not at all, with its folders; not flushed.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), ShelfError> {
+/// Whether a file has to survive a loss of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// It cannot be made again.
+    Yes,
+    /// It is made again from the journal.
+    No,
+}
+
+/// Writes a file whole or not at all, with its folders.
+pub(super) fn replace(path: &Path, bytes: &[u8], flush: Flush) -> Result<(), ShelfError> {
     let io_error = |source| ShelfError::Io { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = folder.join(format!("{name}.new-{}", std::process::id()));
-    fs::write(&aside, bytes).and_then(|()| fs::rename(&aside, path)).map_err(io_error)
+    let written = || -> io::Result<()> {
+        let mut file = File::create(&aside)?;
+        file.write_all(bytes)?;
+        if flush == Flush::No {
+            return fs::rename(&aside, path);
+        }
+        file.sync_all()?;
+        fs::rename(&aside, path)?;
+        File::open(folder)?.sync_all()
+    };
+    written().map_err(io_error)
 }
 
 #[cfg(test)]

@@ -102,6 +102,10 @@ fn found(
     told.flags = flagged.iter().map(flag).collect();
     if ended.wanted != Changes::None {
         let diff = patch(&changes, lower, blobs).map_err(|error| in_words(&error))?;
+        // What is taken out of a file is in the patch too.
+        if let Some(name) = ended.cover.values().known().first_in(&diff.text) {
+            return Err(format!("the patch holds the secret `{name}`"));
+        }
         told.patch = Some(keep_patch(artifacts, diff)?);
     }
     told.kept = ended.wanted;

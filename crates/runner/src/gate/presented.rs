@@ -3,13 +3,14 @@
 //! Everything is decided at one time. A use is taken last, when the call is allowed; somebody else's having taken it
 //! meanwhile leaves the call to the rules, as does a ticket that never held. What a ticket is, is the crate `ticket`'s.
 
+use ::ticket::{Binding, Minted};
 use engine::policy::{Decision, Extended, Verdict};
 use engine::run::Digest;
 use serde_json::{Value, json};
 
 use super::{
-    Admitted, Form, Gate, Granted, Presented, Principal, Refused, Reviewed, call, stopped_by,
-    unheld,
+    Admitted, Form, Gate, Granted, Presented, Principal, Refused, Reviewed, UNSAFE, call,
+    stopped_by, unheld,
 };
 use crate::tickets::{Held, Withheld};
 
@@ -29,18 +30,15 @@ impl Gate {
         let now = presented.now;
         let held = Held { principal, tool, arguments, digest: *digest, policy, now };
         let named = self.book.hold(presented.ticket, held, |verified| {
-            let hosts = verified.claims().hosts.is_some();
-            (verified.id().to_string(), hosts || verified.claims().arguments.is_some())
+            (verified.id().to_string(), verified.minted())
         });
-        let (id, names_hosts) = match named {
+        let (id, minted) = match named {
             Ok(named) => named,
             Err(why) => return (None, Some(why)),
         };
         let hosts: Vec<&str> = hosts(arguments).collect();
-        if !hosts.is_empty() && !names_hosts {
-            // Reaching out is granted by name only; the rules may do so.
-            let why = ::ticket::Refused::Bound(::ticket::Binding::Hosts);
-            return (None, Some(Withheld::Refused(why)));
+        if let Some(binding) = beyond(minted, !hosts.is_empty(), arguments) {
+            return (None, Some(Withheld::Refused(::ticket::Refused::Bound(binding))));
         }
         let call = call(principal, tool, arguments);
         let decision = self.policy.authorize(&call, true, &mut |_| Extended::Pass);
@@ -75,6 +73,24 @@ impl Gate {
 
 fn hosts(arguments: &Value) -> impl Iterator<Item = &str> {
     arguments.get("hosts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// What a ticket has to name when it is minted, because no rule is asked after it: hosts, and by its arguments
+/// secrets, gaps of a driver and programs without a sandbox. Narrowing it later adds none of them.
+fn beyond(minted: Minted, reaches: bool, arguments: &Value) -> Option<Binding> {
+    if minted.arguments {
+        return None;
+    }
+    let is_given = |name: &str| match arguments.get(name) {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(_) => true,
+    };
+    if ["secrets", "allow_gaps", UNSAFE].into_iter().any(is_given) {
+        return Some(Binding::Arguments);
+    }
+    (reaches && !minted.hosts).then_some(Binding::Hosts)
 }
 
 fn stopped(decision: &Decision, admitted: Admitted) -> Refused {

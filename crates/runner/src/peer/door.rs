@@ -14,7 +14,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::{
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect, shutdown,
+    socket_with,
+};
 use rustix::process::geteuid;
 
 use super::conversation::{self, Conversation, Patience};
@@ -73,6 +76,7 @@ pub enum DoorError {
 #[derive(Debug)]
 pub struct Door {
     path: PathBuf,
+    listener: UnixListener,
     room: Arc<Room>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -92,14 +96,21 @@ impl Door {
         clear(path)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
+        let accepting = listener.try_clone().map_err(failed)?;
         let room = Arc::new(Room::default());
         let (stop, stopped) = channel();
         let inside = Arc::clone(&room);
         let thread = std::thread::Builder::new()
             .name("peers".to_owned())
-            .spawn(move || accept(&listener, &stopped, &Arc::new((inside, desk, patience))))
+            .spawn(move || accept(&accepting, &stopped, &Arc::new((inside, desk, patience))))
             .map_err(failed)?;
-        Ok(Self { path: path.to_path_buf(), room, stop: Some(stop), thread: Some(thread) })
+        Ok(Self {
+            path: path.to_path_buf(),
+            listener,
+            room,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// Where it listens.
@@ -113,8 +124,8 @@ impl Drop for Door {
     fn drop(&mut self) {
         self.room.close();
         drop(self.stop.take());
-        // A connection of our own wakes the accepting thread.
-        let _ = reach(&self.path);
+        // Wakes the accepting thread, also where somebody removed the socket's file.
+        let _ = shutdown(&self.listener, Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

@@ -18,6 +18,7 @@ use ticket::{Expected, Expiry, For, Keyring, Redeemed, Spent, Uses, Verified};
 use crate::gate::Principal;
 use crate::node::log;
 use crate::projection;
+use crate::tool;
 
 pub use ::ticket::{
     Audience, Claims, Id, Malformed, MintError, Narrowing, Refused, Ticket, Time, attenuate,
@@ -99,6 +100,10 @@ impl Book {
             |mount: &'_ Value| mount.get("source").and_then(Value::as_str).map(str::to_owned);
         let sources: Vec<String> = mounts.into_iter().flatten().filter_map(source).collect();
         paths.extend(sources.iter().map(String::as_str));
+        // A program sees the whole project, whatever else is mounted, so a ticket for parts of it covers none.
+        if !paths.is_empty() && matches!(held.tool, tool::EXEC_RUN | tool::EXEC_SHELL) {
+            paths.push(".");
+        }
         let expected = Expected {
             what: For::Tool(held.tool),
             tenant: log.tenant(),

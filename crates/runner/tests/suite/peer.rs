@@ -328,6 +328,13 @@ fn another_user_is_hung_up_on_before_a_byte_is_read() {
 }
 
 #[test]
+fn a_node_ends_although_somebody_removed_its_socket() {
+    let (_project, node, path) = serving();
+    std::fs::remove_file(path).unwrap();
+    node.stop().unwrap();
+}
+
+#[test]
 fn the_socket_is_private_and_what_is_not_ours_is_left_alone() {
     let (project, node, path) = serving();
     let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().mode() & 0o777;

@@ -43,6 +43,18 @@ fn a_holder_narrows_without_a_key() {
 }
 
 #[test]
+fn what_a_ticket_was_minted_for_stays_told_apart_from_what_it_was_narrowed_to() {
+    let parent = minted(Claims { hosts: None, arguments: None, ..wide() });
+    let narrowing = Narrowing { hosts: Some(vec!["docs.example.org"]), ..some() };
+    let child = attenuate(&parent, narrowing).unwrap();
+    let verified = held(&child, &Expected { hosts: &["docs.example.org"], ..call() }).unwrap();
+    assert!(verified.claims().hosts.is_some(), "narrowed to a host");
+    assert_eq!(verified.minted(), Minted { hosts: false, arguments: false });
+    let named = held(&minted(wide()), &call()).unwrap().minted();
+    assert_eq!(named, Minted { hosts: true, arguments: false }, "control");
+}
+
+#[test]
 fn nothing_becomes_wider_at_minting_or_in_a_forgers_hands() {
     let parent = minted(Claims { peer: Some("box-1"), arguments: Some([1; 32]), ..wide() });
     let later = Some(START.after(Duration::from_secs(31)));
