@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Project, Ran, set_mode, state, workflow};
+use crate::support::{Project, Ran, Running, set_mode, state, workflow};
 
 /// Tickets may be made; reading `notes` takes one, and no rule allows reading `docs`.
 const POLICY: &str = "\
@@ -79,6 +79,35 @@ fn case_07_a_ticket_does_not_overrule_a_built_in_rule_and_keeps_its_use() {
     assert_eq!(code, 10);
     assert!(step.to_string().contains("builtin:keys"), "{step}");
     assert_eq!(read_with(&project, &ticket, "docs/a.md").0, 0, "the use is still there");
+}
+
+#[test]
+fn a_ticketed_call_that_a_built_in_rule_sends_to_review_takes_the_use_when_it_begins() {
+    let project = project();
+    let watched = project.outside().join("palisade.yaml");
+    fs::write(&watched, "engine: { slots: 1 }\n").unwrap();
+    let mount = format!("{{ source: {}, target: /mnt/p, readonly: false }}", watched.display());
+    let step = format!("  - {{ name: a, run: [cat, /mnt/p], mounts: [{mount}] }}\n");
+    project.file("watched.yaml", workflow(&step));
+    let words = ["ticket", "mint", "--tool", "exec.run", "--principal", "agent:x", "--life", "1h"];
+    let ticket = project.palisade(&words).exits(0).stdout.trim().to_owned();
+    let run = ["run", "watched.yaml", "--as", "agent:x"];
+    let approved = || {
+        let mut running = Running::start(project.command(&run).env("PALISADE_TICKET", &ticket));
+        running.until("needs approval apr_");
+        let open = project.palisade(&["approval", "list", "--json"]).json();
+        let id = open[0]["request"]["id"].as_str().unwrap().to_owned();
+        project.palisade(&["approval", "approve", &id]).exits(0);
+        running.end().exits(0);
+        project.palisade(&["audit", "export"]).exits(0).stdout
+    };
+    let records = approved();
+    assert_eq!(records.matches("\"ticket.redeemed\"").count(), 1, "{records}");
+    assert_eq!(records.matches("ticket_refused").count(), 0, "{records}");
+    // Its one use is gone, so the same call rests on the review alone.
+    let records = approved();
+    assert_eq!(records.matches("\"ticket.redeemed\"").count(), 1, "{records}");
+    assert_ne!(records.matches("ticket_refused").count(), 0, "{records}");
 }
 
 #[test]

@@ -59,6 +59,7 @@ impl Store {
         match self.write(group, &mut staged, also) {
             Ok((answers, tally)) => {
                 self.tips.adopt(staged);
+                self.reserve.iter_mut().for_each(Reserve::renew);
                 self.count(answers.len(), &tally);
                 self.restart_log_when_due();
                 answers

@@ -208,12 +208,14 @@ impl Store {
         if self.stopped {
             return Ok(());
         }
-        // Its pages may leave memory before it commits: an interrupted one is rolled back as a whole.
-        let compacted = self
-            .connection
-            .pragma_update(None, "cache_spill", true)
+        // Its pages may leave memory before it commits: an interrupted one is rolled back as a whole. The new
+        // database is built in a file, because it may be larger than memory.
+        let set = |name, value: &str| self.connection.pragma_update(None, name, value);
+        let compacted = set("cache_spill", "ON")
+            .and_then(|()| set("temp_store", "FILE"))
             .and_then(|()| self.connection.execute_batch("VACUUM"))
-            .and_then(|()| self.connection.pragma_update(None, "cache_spill", false));
+            .and_then(|()| set("temp_store", "MEMORY"))
+            .and_then(|()| set("cache_spill", "OFF"));
         compacted.inspect_err(|_| self.stopped = true)?;
         wal::truncate(&self.connection).inspect_err(|_| self.stopped = true).map(|_| ())
     }

@@ -24,11 +24,20 @@ pub(super) struct Reserve {
 impl Reserve {
     /// Takes the room, or has none when the disk is already full.
     pub(super) fn take(path: PathBuf) -> Self {
-        let held = fill(&path).is_ok();
-        if !held {
-            drop(std::fs::remove_file(&path));
+        let mut reserve = Self { path, held: false };
+        reserve.renew();
+        reserve
+    }
+
+    /// Takes the room again where it was given up and there is some by now.
+    pub(super) fn renew(&mut self) {
+        if self.held {
+            return;
         }
-        Self { path, held }
+        self.held = fill(&self.path).is_ok();
+        if !self.held {
+            drop(std::fs::remove_file(&self.path));
+        }
     }
 
     /// Gives the room up; whether there was any.

@@ -25,6 +25,9 @@ const SIGN_AFTER: Duration = Duration::from_secs(1);
 /// Shortest time between two signatures, so that their flushes leave the disk to the writer.
 const SIGN_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The same after one that failed.
+const SIGN_AGAIN: Duration = Duration::from_secs(60);
+
 /// Time between two entries of the same log in the log of logs, while it grows.
 const LOGS_INTERVAL: Duration = Duration::from_hours(1);
 
@@ -157,7 +160,7 @@ struct Signing {
     signer: Signer,
     signed: Option<Instant>,
     entered: Option<Instant>,
-    /// What failed once would most likely fail at every turn, each time after reading much.
+    /// What failed a moment ago would most likely fail again, each time after reading much.
     failed: bool,
 }
 
@@ -176,16 +179,14 @@ impl Signing {
 
     /// How long until the orders ask for a signature; `None` when they do not.
     fn due(&self, orders: &Orders) -> Option<Duration> {
-        if self.failed {
-            return None;
-        }
         let waited = |since: Instant, long: Duration| long.saturating_sub(since.elapsed());
         let wanted = match (&orders.checkpoints, orders.unsigned_since) {
             (Some(_), _) => Duration::ZERO,
             (None, Some(since)) => waited(since, SIGN_AFTER),
             (None, None) => return None,
         };
-        let rest = self.signed.map_or(Duration::ZERO, |signed| waited(signed, SIGN_INTERVAL));
+        let interval = if self.failed { SIGN_AGAIN } else { SIGN_INTERVAL };
+        let rest = self.signed.map_or(Duration::ZERO, |signed| waited(signed, interval));
         Some(wanted.max(rest))
     }
 }

@@ -86,6 +86,8 @@ pub struct Admitted {
     pub reviewed: Vec<Arc<str>>,
     /// What has to be reserved before it runs.
     pub charges: Vec<Charge>,
+    /// Whether a ticket stands for the rules.
+    pub(crate) by_ticket: bool,
     /// The use of a ticket that allows it, to be recorded in the same commit as its start.
     pub redeemed: Option<Redemption>,
 }
@@ -306,6 +308,7 @@ impl Gate {
             hosts: network::granted(reach),
             reviewed: Vec::new(),
             charges: decision.charges.clone(),
+            by_ticket: false,
             redeemed: None,
         };
         if decision.verdict == Verdict::Allow {

@@ -52,22 +52,37 @@ impl Gate {
             hosts: hosts.into_iter().map(rule).collect(),
             reviewed: Vec::new(),
             charges: decision.charges.clone(),
+            by_ticket: true,
             redeemed: None,
         };
         match decision.verdict {
             Verdict::Deny => (Some(Err(stopped(&decision, admitted))), None),
-            // A person is asked first, and the ticket keeps its use for another time.
+            // A person is asked first; the use is taken when the call begins, by `spend`.
             Verdict::RequireReview => {
                 (Some(Err(Refused::Review(Box::new(Reviewed::new(&decision, admitted))))), None)
             }
-            Verdict::Allow => match self.book.redeem(presented.ticket, held) {
-                Ok(redeemed) => {
-                    admitted.redeemed = Some(redeemed);
-                    (Some(Ok(admitted)), None)
-                }
+            Verdict::Allow => match self.spend(principal, &mut admitted, presented) {
+                Ok(()) => (Some(Ok(admitted)), None),
                 Err(why) => (None, Some(why)),
             },
         }
+    }
+
+    /// Takes a use of the ticket for a call that may begin.
+    ///
+    /// # Errors
+    /// Why there is none to take any more; then the call must not begin by it.
+    pub(crate) fn spend(
+        &self,
+        principal: &Principal,
+        admitted: &mut Admitted,
+        presented: Presented<'_>,
+    ) -> Result<(), Withheld> {
+        let Admitted { tool, arguments, digest, .. } = &*admitted;
+        let (policy, now) = (Digest(self.policy.digest()), presented.now);
+        let held = Held { principal, tool, arguments, digest: *digest, policy, now };
+        admitted.redeemed = Some(self.book.redeem(presented.ticket, held)?);
+        Ok(())
     }
 }
 

@@ -215,11 +215,27 @@ impl Owner {
         };
         Ok(match reserved {
             Ok(reservation) => {
+                let mut admitted = call.admitted;
+                if let Err(why) = self.spend(site, &mut admitted, turn) {
+                    self.quotas.release(reservation.as_ref(), turn.now());
+                    return Ok(site.outdate(request, &why));
+                }
                 let spent = Spent { approval: Some(request.id), reservation };
-                Settled::May(Box::new(call.admitted), spent)
+                Settled::May(Box::new(admitted), spent)
             }
             Err(exceeded) => site.exceeded(call.admitted, &exceeded, turn),
         })
+    }
+
+    /// Takes the use of the ticket that stands for the rules of an approved call, where one does.
+    fn spend(&self, site: &Site, admitted: &mut Admitted, turn: &Turn) -> Result<(), String> {
+        if !admitted.by_ticket {
+            return Ok(());
+        }
+        let held = self.principals.get(&site.run).zip(self.presented.get(&site.run));
+        let (principal, ticket) = held.ok_or("its ticket is gone")?;
+        let presented = Presented { ticket, now: turn.now() };
+        self.gate.spend(principal, admitted, presented).map_err(|why| why.to_string())
     }
 
     /// What is put before an approver; inside, why it cannot be.
