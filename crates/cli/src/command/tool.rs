@@ -34,11 +34,11 @@ pub(crate) fn run(global: &Global, command: &Tool) -> Result<Exit, Failure> {
 fn list(global: &Global) -> Result<Exit, Failure> {
     let tools = call::tools();
     if global.json {
-        output::json(&tools);
+        output::json(tools);
         return Ok(Exit::Ok);
     }
     let mut rows = Table::new(&["tool", "effect", "called by"]);
-    for tool in &tools {
+    for tool in tools {
         let by =
             if tool.arguments.is_some() { "steps, direct calls" } else { "palisade workspace" };
         rows.row([tool.name.as_str(), effect(tool), by]);

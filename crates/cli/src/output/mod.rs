@@ -72,7 +72,7 @@ pub(crate) fn talk(text: impl AsRef<str>) {
 }
 
 /// Prints `value` as indented JSON.
-pub(crate) fn json(value: &impl Serialize) {
+pub(crate) fn json(value: &(impl Serialize + ?Sized)) {
     line(serde_json::to_string_pretty(value).unwrap_or_default());
 }
 

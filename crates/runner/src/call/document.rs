@@ -3,7 +3,8 @@
 //! Arguments of read-only tools come as inputs, so that the document depends on their names only. Those of programs
 //! are written into it as plain text. Nothing an argument holds is read as an expression or a key.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use engine::policy::document::{Source, suggest};
 use engine::workflow::Workflow;
@@ -21,7 +22,14 @@ const STEP: &str = "call";
 /// How long a program may run unless the call says otherwise.
 const TIMEOUT: &str = "1h";
 
+/// Most workflows of read-only calls that are kept; there are far fewer sets of arguments.
+const READING_MAX: usize = 256;
+
+/// A tool and the names of its arguments.
+type Key = (String, Vec<String>);
+
 static SCHEMAS: LazyLock<Registry> = LazyLock::new(Registry::new);
+static READING: Mutex<BTreeMap<Key, Arc<Workflow>>> = Mutex::new(BTreeMap::new());
 
 /// The workflow's name for calls of `tool`.
 pub(super) fn name(tool: &str) -> String {
@@ -34,7 +42,7 @@ pub(super) fn tool(workflow: &str) -> Option<&str> {
 }
 
 /// The workflow and its inputs.
-pub(super) fn of(call: &Call) -> Result<(Workflow, Value), CallError> {
+pub(super) fn of(call: &Call) -> Result<(Arc<Workflow>, Value), CallError> {
     let tools = listing::tools();
     let Some(found) = tools.iter().find(|tool| tool.name == call.tool) else {
         let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
@@ -42,21 +50,40 @@ pub(super) fn of(call: &Call) -> Result<(Workflow, Value), CallError> {
         return Err(CallError::Unknown { name: call.tool.clone(), near });
     };
     check(found, call)?;
-    let (step, inputs) = match found.result {
-        Some(_) => (read(call), Value::Object(call.args.clone())),
-        None => (program(call), Value::Null),
-    };
-    let mut document = json!({ "version": 1, "name": name(&call.tool), "steps": [step] });
-    if let (Some(document), false) = (document.as_object_mut(), inputs.is_null()) {
-        document.insert("inputs".to_owned(), json!({ "additionalProperties": true }));
+    match found.result {
+        Some(_) => Ok((reading(call)?, Value::Object(call.args.clone()))),
+        None => {
+            let document = json!({ "version": 1, "name": name(&call.tool), "steps": [program(call)] });
+            Ok((loaded(call, &document)?, Value::Null))
+        }
     }
+}
+
+/// The workflow of a read-only call. It depends on the names of its arguments alone, so each is made once.
+fn reading(call: &Call) -> Result<Arc<Workflow>, CallError> {
+    let key: Key = (call.tool.clone(), call.args.keys().cloned().collect());
+    let mut made = READING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(workflow) = made.get(&key) {
+        return Ok(Arc::clone(workflow));
+    }
+    let inputs = json!({ "additionalProperties": true });
+    let document =
+        json!({ "version": 1, "name": name(&call.tool), "inputs": inputs, "steps": [read(call)] });
+    let workflow = loaded(call, &document)?;
+    if made.len() < READING_MAX {
+        made.insert(key, Arc::clone(&workflow));
+    }
+    Ok(workflow)
+}
+
+fn loaded(call: &Call, document: &Value) -> Result<Arc<Workflow>, CallError> {
     // JSON is YAML.
     let source = Source { name: "direct call".to_owned(), text: document.to_string() };
     let loaded = workflow::load(&source).map_err(|findings| CallError::Arguments {
         tool: call.tool.clone(),
         mistakes: findings.into_iter().map(|finding| finding.message).collect(),
     })?;
-    Ok((loaded.workflow, inputs))
+    Ok(Arc::new(loaded.workflow))
 }
 
 /// Before anything is written: names of arguments become part of the document.

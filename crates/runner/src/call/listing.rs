@@ -1,6 +1,8 @@
 //! Which tools there are and how each is called directly.
 //! What a tool may do is the policy's to say.
 
+use std::sync::LazyLock;
+
 use engine::policy::Effect;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -22,9 +24,15 @@ pub struct Described {
     pub result: Option<Value>,
 }
 
+static TOOLS: LazyLock<Vec<Described>> = LazyLock::new(described);
+
 /// Every registered tool, by name.
 #[must_use]
-pub fn tools() -> Vec<Described> {
+pub fn tools() -> &'static [Described] {
+    &TOOLS
+}
+
+fn described() -> Vec<Described> {
     let described = |tool: engine::policy::Tool| Described {
         arguments: arguments(&tool),
         result: tool::result_schema(&tool.name),

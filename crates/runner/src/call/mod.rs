@@ -79,7 +79,7 @@ impl Call {
     pub fn submission(&self) -> Result<Submission, CallError> {
         let (workflow, inputs) = document::of(self)?;
         let name = document::name(&self.tool);
-        Ok(Submission { workflow: Arc::new(workflow), name, inputs, key: None, agent: None })
+        Ok(Submission { workflow, name, inputs, key: None, agent: None })
     }
 }
 

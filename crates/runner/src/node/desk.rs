@@ -1,15 +1,16 @@
 //! The desk: where requests for a node are handed in, by its own process and by its peers.
 //! It can be given to any thread; what is asked is answered when it is durable. Deciding is the owner's business.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::run::{Event, RunId};
 use journal::{Journal, Lane, Operation, Reader};
 use ticket::Ticket;
 
 use super::dispatcher::{Message, Unanswered};
-use super::{Accepted, Submission, start};
+use super::start::{self, Known};
+use super::{Accepted, Submission};
 use crate::clock;
 use crate::gate::{Principal, Principals};
 use crate::history::{History, HistoryError};
@@ -24,6 +25,8 @@ pub struct Desk {
     journal: Arc<Journal>,
     outbox: Sender<Message>,
     principals: Arc<Principals>,
+    /// Opened with the first request that needs it, because opening costs more than reading.
+    reader: Arc<Mutex<Option<Reader>>>,
 }
 
 impl Desk {
@@ -33,7 +36,8 @@ impl Desk {
         outbox: Sender<Message>,
         principals: Principals,
     ) -> Self {
-        Self { layout, journal, outbox, principals: Arc::new(principals) }
+        let (principals, reader) = (Arc::new(principals), Arc::default());
+        Self { layout, journal, outbox, principals, reader }
     }
 
     /// Who a process of this user acts as.
@@ -79,7 +83,7 @@ impl Desk {
             Some(agent) => (agent, Some(own.id)),
             None => (own, None),
         };
-        let known = start::known(&self.reader()?, &submission, &principal)?;
+        let known = self.known(&submission, &principal)?;
         let submit = Submit {
             run,
             workflow: submission.workflow,
@@ -158,7 +162,20 @@ impl Desk {
         self.journal.submit(operation, Lane::Low, drop);
     }
 
-    fn reader(&self) -> Result<Reader, Unanswered> {
-        Reader::open(self.layout.journal()).map_err(|error| Unanswered::Journal(error.to_string()))
+    fn known(
+        &self,
+        submission: &Submission,
+        principal: &Principal,
+    ) -> Result<Known, Unanswered> {
+        let mut kept = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let reader = match kept.take() {
+            Some(reader) => reader,
+            None => Reader::open(self.layout.journal())
+                .map_err(|error| Unanswered::Journal(error.to_string()))?,
+        };
+        // One that failed is not kept.
+        let known = start::known(&reader, submission, principal)?;
+        *kept = Some(reader);
+        Ok(known)
     }
 }
