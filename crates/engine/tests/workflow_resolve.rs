@@ -69,6 +69,9 @@ files: { b.txt: "${{ run.id }}\n", a/c.txt: "x" }"#;
             "argv": argv,
             "cwd": ".",
             "env": ["TEXT", "ZONE"],
+            "env_values": { "TEXT": "line\n`id`", "ZONE": "utc" },
+            "stdin": r#"{"k":[1]}"#,
+            "files": { "a/c.txt": "x", "b.txt": "run_0\n" },
             "profile": "strict",
             "network": false,
             "driver": "local",
@@ -102,7 +105,8 @@ fn a_script_gets_values_through_its_environment_only() {
     assert_eq!(call.tool, "exec.shell");
     assert_eq!(call.argv, ["/bin/sh", "-e", "-c", script]);
     let args = json!({
-        "script": script, "cwd": ".", "env": ["TEXT"], "profile": "standard", "network": false,
+        "script": script, "cwd": ".", "env": ["TEXT"], "env_values": { "TEXT": "line\n`id`" },
+        "profile": "standard", "network": false,
         "action": false, "mounts": [], "driver": "local", "hosts": [],
     });
     assert_eq!(call.args, args);

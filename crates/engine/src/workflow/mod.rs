@@ -6,7 +6,7 @@
 //! Nothing here runs anything or knows how far a run has come: that is `crate::run`.
 //!
 //! Reading order: `document`, `step` and `sandbox` (the result), `load` (the way to it, one file per part of
-//! a document), `graph`, `inputs`, then `resolve` and `output` (what a run asks).
+//! a document), `graph`, `inputs`, then `resolve`, `shown` and `output` (what a run asks).
 
 mod document;
 mod graph;
@@ -16,6 +16,7 @@ mod output;
 mod path;
 mod resolve;
 mod sandbox;
+mod shown;
 mod step;
 mod value;
 
@@ -34,6 +35,7 @@ pub use resolve::{
 pub use sandbox::{
     Changes, Driver, GAPS, Limits, MAX_HOSTS, Profile, SandboxRequest, SandboxTemplate,
 };
+pub use shown::{SHOWN_CALL_BYTES, SHOWN_TEXT_BYTES, shows};
 pub use step::{Access, Action, Condition, Mount, OutputSource, Phase, Retry, Step, StepIndex};
 pub use value::{Unfilled, ValueTemplate};
 

@@ -6,6 +6,7 @@
 
 use super::path::{self, PathError};
 use super::sandbox::SandboxRequest;
+use super::shown::Showing;
 use super::step::{Access, Action, Step};
 use super::value::ValueTemplate;
 use crate::expression::{Expression, Fault, Kinds, Scope, Template};
@@ -110,28 +111,15 @@ pub enum ResolveError {
 
 impl Call {
     /// The key under which the effect of this call may happen once: `run:step:hash`, where the
-    /// hash is the SHA-256 of everything the call consists of as canonical JSON (sorted keys, no
-    /// spaces). It covers what `args` leaves out: environment values, standard input and files.
+    /// hash is the SHA-256 of tool and arguments as canonical JSON (sorted keys, no spaces).
     pub fn idempotency_key(&self, run: &str, step: &str) -> String {
-        let texts = |pairs: &[(String, Vec<u8>)]| -> Map<String, Value> {
-            let digest = |(path, bytes): &(String, Vec<u8>)| (path.clone(), hex(bytes).into());
-            pairs.iter().map(digest).collect()
-        };
-        let env: Map<String, Value> =
-            self.env.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
-        let whole = json!({
-            "args": self.args,
-            "env": env,
-            "files": texts(&self.files),
-            "stdin": hex(&self.stdin),
-            "tool": self.tool,
-        });
+        let whole = json!({ "args": self.args, "tool": self.tool });
         format!("{run}:{step}:{}", hex(whole.to_string().as_bytes()))
     }
 }
 
 /// The SHA-256 of `bytes` as 64 lowercase hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -161,12 +149,13 @@ pub fn resolve(step: &Step, scope: &Scope<'_>) -> Result<Call, ResolveError> {
         args.insert("secrets".to_owned(), format!(",{names}").into());
     }
     filler.held(&step.sandbox, &mut args)?;
-    let args = Value::Object(args);
     let stdin = match &step.stdin {
         Some(template) => filler.text("stdin", template)?.into_bytes(),
         None => Vec::new(),
     };
     let files = filler.files(&step.files)?;
+    given(&mut args, &env, &stdin, &files);
+    let args = Value::Object(args);
     let secrets = step.secrets.clone();
     Ok(Call { tool: tool.to_owned(), args, argv, env, secrets, stdin, files, mounts, cwd })
 }
@@ -188,6 +177,27 @@ fn program_args(argv: &[String], script: Option<&str>) -> Map<String, Value> {
         }
     }
     args
+}
+
+/// What the program is given as text.
+fn given(
+    args: &mut Map<String, Value>,
+    env: &[(String, String)],
+    stdin: &[u8],
+    files: &[(String, Vec<u8>)],
+) {
+    let mut showing = Showing::new();
+    if !env.is_empty() {
+        let values = env.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        args.insert("env_values".to_owned(), showing.named(values).into());
+    }
+    if !stdin.is_empty() {
+        args.insert("stdin".to_owned(), showing.text(stdin));
+    }
+    if !files.is_empty() {
+        let texts = files.iter().map(|(path, text)| (path.as_str(), text.as_slice()));
+        args.insert("files".to_owned(), showing.named(texts).into());
+    }
 }
 
 fn mount_args(mount: &ResolvedMount) -> Value {

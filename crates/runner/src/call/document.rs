@@ -53,7 +53,8 @@ pub(super) fn of(call: &Call) -> Result<(Arc<Workflow>, Value), CallError> {
     match found.result {
         Some(_) => Ok((reading(call)?, Value::Object(call.args.clone()))),
         None => {
-            let document = json!({ "version": 1, "name": name(&call.tool), "steps": [program(call)] });
+            let document =
+                json!({ "version": 1, "name": name(&call.tool), "steps": [program(call)] });
             Ok((loaded(call, &document)?, Value::Null))
         }
     }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use engine::policy::Redact;
-use engine::workflow::SECRET_SUFFIX;
+use engine::workflow::{SECRET_SUFFIX, shows};
 use sandbox::{Limits, Network, Spec};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -205,9 +205,14 @@ fn of_limits(limits: &Limits, parts: &mut Parts) {
 pub(super) fn agrees(work: &Work) -> Result<(), Disagreement> {
     let Work::Program(program) = work else { return Ok(()) };
     let (arguments, spec) = (&program.arguments, &program.spec);
+    let files = &spec.workspace.files;
     let list = |name: &str| arguments.get(name).and_then(Value::as_array).into_iter().flatten();
     let holds = |name: &str, wanted: &OsStr| {
         list(name).any(|one| one.as_str().is_some_and(|one| wanted == one))
+    };
+    let shown = |name: &str, key: &OsStr, bytes: &[u8]| {
+        let text = arguments.get(name).zip(key.to_str()).and_then(|(texts, key)| texts.get(key));
+        text.is_some_and(|text| shows(text, bytes))
     };
     let ours = [IDEMPOTENCY_VARIABLE, RUN_VARIABLE, STEP_VARIABLE];
     let names = |name: &OsStr| {
@@ -216,7 +221,14 @@ pub(super) fn agrees(work: &Work) -> Result<(), Disagreement> {
         program.secrets.iter().any(variable)
     };
     let known =
-        |name: &OsStr| ours.iter().any(|one| name == *one) || holds("env", name) || names(name);
+        |name: &OsStr, value: &OsStr| match ours.iter().any(|one| name == *one) || names(name) {
+            true => true,
+            false => holds("env", name) && shown("env_values", name, value.as_bytes()),
+        };
+    let reads = match arguments.get("stdin") {
+        Some(stdin) => shows(stdin, &spec.stdin),
+        None => spec.stdin.is_empty(),
+    };
     // One text with a comma before, between and after the names, as rules match it.
     let secrets = arguments.get("secrets").and_then(Value::as_str).unwrap_or_default();
     let given = |name: &str| !name.contains(',') && secrets.contains(&format!(",{name},"));
@@ -226,7 +238,9 @@ pub(super) fn agrees(work: &Work) -> Result<(), Disagreement> {
         .is_some_and(|profile| profile.ends_with("-net"));
     let checks = [
         ("program and words", same_words(program)),
-        ("variables", spec.env.iter().all(|(name, _)| known(name))),
+        ("variables", spec.env.iter().all(|(name, value)| known(name, value))),
+        ("standard input", reads),
+        ("files", files.iter().all(|(path, text)| shown("files", path.as_os_str(), text))),
         ("mounts", spec.mounts.iter().all(|mount| is_mounted(mount, spec, arguments))),
         ("hosts", program.hosts.iter().all(|host| holds("hosts", host.target.as_ref()))),
         ("network", spec.network == Network::None || reaches),

@@ -162,11 +162,7 @@ impl Desk {
         self.journal.submit(operation, Lane::Low, drop);
     }
 
-    fn known(
-        &self,
-        submission: &Submission,
-        principal: &Principal,
-    ) -> Result<Known, Unanswered> {
+    fn known(&self, submission: &Submission, principal: &Principal) -> Result<Known, Unanswered> {
         let mut kept = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = match kept.take() {
             Some(reader) => reader,

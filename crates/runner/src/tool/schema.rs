@@ -103,10 +103,31 @@ pub(super) fn secret_rotate() -> Value {
     object(&json!({ "name": { "type": "string", "minLength": 1 } }), &[])
 }
 
+/// A text that a program is given; a long one by size and digest.
+fn text() -> Value {
+    json!({
+        "type": ["string", "object"],
+        "required": ["bytes", "sha256"],
+        "additionalProperties": false,
+        "properties": {
+            "bytes": { "type": "integer", "minimum": 0 },
+            "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+        },
+    })
+}
+
+/// Texts by name.
+fn texts() -> Value {
+    json!({ "type": "object", "additionalProperties": text() })
+}
+
 fn exec(what: &Value) -> Value {
     let mut properties = json!({
         "cwd": { "type": "string" },
         "env": { "type": "array", "items": { "type": "string" } },
+        "env_values": texts(),
+        "stdin": text(),
+        "files": texts(),
         "profile": { "enum": ["strict", "strict-net", "standard", "standard-net"] },
         "network": { "type": "boolean" },
         "hosts": { "type": "array", "default": [], "maxItems": 64, "items": { "type": "string" } },

@@ -255,8 +255,11 @@ fn mistake_a_chain_of_approvals_without_stages() {
 #[test]
 fn mistake_an_approver_sees_other_arguments_than_run() {
     let mut town = Town::new(ASK);
+    let given = "env: { WHERE: prod }, stdin: \"yes\", files: { list: \"x y\" }";
     town.submit(
-        "version: 1\nname: t\nsteps:\n  - { name: a, run: [rm, \"x y\", z] }\n",
+        &format!(
+            "version: 1\nname: t\nsteps:\n  - {{ name: a, run: [rm, \"x y\", z], {given} }}\n"
+        ),
         "user:ada",
     );
     let shown = town.events.iter().find_map(|event| match &event.fact {
@@ -265,6 +268,11 @@ fn mistake_an_approver_sees_other_arguments_than_run() {
     });
     let shown = shown.unwrap();
     assert_eq!(shown.arguments["argv"], json!(["rm", "x y", "z"]));
+    assert_eq!(shown.arguments["env_values"], json!({ "WHERE": "prod" }));
+    assert_eq!(
+        (&shown.arguments["stdin"], &shown.arguments["files"]["list"]),
+        (&json!("yes"), &json!("x y"))
+    );
     town.approve(town.request(), "user:bob").unwrap();
     let grant = town.events.iter().find_map(|event| match &event.fact {
         Fact::StepStarted { grant, .. } => Some(grant.clone()),

@@ -36,15 +36,22 @@ fn admitted(gate: &Gate, tool: &str, arguments: Value) -> Admitted {
 }
 
 fn echo(gate: &Gate) -> (Admitted, Work) {
-    let admitted =
-        admitted(gate, "exec.run", json!({ "program": "echo", "argv": ["echo", "hello"] }));
+    let arguments = json!({
+        "program": "echo", "argv": ["echo", "hello"], "env": ["A"], "env_values": { "A": "b" },
+        "stdin": "in", "files": { "f": "text" },
+    });
+    let admitted = admitted(gate, "exec.run", arguments);
+    let mut spec = Spec::new(gate.project(), ["echo", "hello"]);
+    spec.env.push(("A".into(), "b".into()));
+    spec.stdin = b"in".to_vec();
+    spec.workspace.files = vec![(PathBuf::from("f"), b"text".to_vec())];
     let program = Program {
         redact: Redact::None,
         schemas: Vec::new(),
         tool: admitted.tool.clone(),
         arguments: admitted.arguments.clone(),
         secrets: Vec::new(),
-        spec: Spec::new(gate.project(), ["echo", "hello"]),
+        spec,
         place: Place::Local,
         hosts: Vec::new(),
         transfer: None,
@@ -151,9 +158,13 @@ fn what_changes_after_the_decision_does_not_run() {
 #[test]
 fn a_program_that_is_not_its_arguments_does_not_run_even_with_a_ticket() {
     type Edit = fn(&mut Program);
-    let table: [(&str, Edit); 4] = [
+    let table: [(&str, Edit); 8] = [
         ("program and words", |one| one.spec.argv.push("more".into())),
         ("variables", |one| one.spec.env.push(("LD_PRELOAD".into(), "x".into()))),
+        ("variables", |one| one.spec.env = vec![("A".into(), "c".into())]),
+        ("standard input", |one| one.spec.stdin.push(b'.')),
+        ("files", |one| one.spec.workspace.files.push((PathBuf::from("g"), Vec::new()))),
+        ("files", |one| one.spec.workspace.files = vec![(PathBuf::from("f"), Vec::new())]),
         ("mounts", |one| {
             let (source, target) = (PathBuf::from("/etc"), PathBuf::from("/x"));
             one.spec.mounts.push(Mount { source, target, access: Access::Read });
