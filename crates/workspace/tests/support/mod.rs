@@ -119,6 +119,22 @@ impl Scene {
     }
 }
 
+/// Folders that nobody may enter would stay behind where an ordinary user runs the tests.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let mut waiting = vec![self.folder.path().to_owned()];
+        while let Some(folder) = waiting.pop() {
+            let open = fs::Permissions::from_mode(0o700);
+            let entries = fs::set_permissions(&folder, open).and_then(|()| fs::read_dir(&folder));
+            for entry in entries.into_iter().flatten().flatten() {
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    waiting.push(entry.path());
+                }
+            }
+        }
+    }
+}
+
 /// A folder to fill.
 pub struct Tree(pub PathBuf);
 

@@ -47,16 +47,20 @@ struct Get {
 pub(super) fn get(asked: &Asked<'_>, given: Value) -> Result<Value, Fault> {
     let Get { run, wait_ms } = params(given)?;
     let run = id(&run)?;
-    let (watcher, events) = channel();
-    if wait_ms > 0 {
-        asked.desk.watch(run, watcher);
-    }
     let read = || {
         let history = asked.desk.history().map_err(|error| unread(&error))?;
         history.run(run).map(|told| told.view).map_err(|error| unread(&error))
     };
+    // Read before it is watched, because nothing would ever let go of who watches a run that has ended, and again
+    // after, because it may have ended between the two.
+    let before = read()?;
+    if wait_ms == 0 || !call::goes_on(&before) {
+        return told(&before);
+    }
+    let (watcher, events) = channel();
+    asked.desk.watch(run, watcher);
     let view = read()?;
-    if wait_ms == 0 || !call::goes_on(&view) {
+    if !call::goes_on(&view) {
         return told(&view);
     }
     let patience = Duration::from_millis(wait_ms.min(WAIT_MAX_MS));
