@@ -47,4 +47,4 @@ pub fn artifact_digest(digest: Digest) -> journal::Digest {
 pub use layout::{Layout, LayoutError, STATE_FOLDER};
 pub use node::{Accepted, Adopt, Desk, Node, Options, StartError, Submission, Unanswered};
 pub use outline::{Outline, OutlineStep};
-pub use owner::{Doing, Refusing};
+pub use owner::{Doing, Refusing, check_key};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use runner::{Adopt, Outline, Refusing, Submission, Unanswered};
+use runner::{Adopt, Outline, Refusing, Submission, Unanswered, check_key};
 use serde_json::json;
 
 use super::follow::{self, Followed, Following, Until};
@@ -24,6 +24,10 @@ pub(crate) fn run(global: &Global, command: &Run) -> Result<Exit, Failure> {
     if let Err(errors) = loaded.workflow.check_inputs(&given) {
         return Err(refused(&Refusing::Inputs(errors)));
     }
+    let key = command.idempotency_key.clone();
+    if let Some(Err(refusing)) = key.as_deref().map(check_key) {
+        return Err(refused(&refusing));
+    }
     let workflow = Arc::new(loaded.workflow);
     let outline = Outline::of(&workflow);
     let agent = match &command.agent {
@@ -33,7 +37,6 @@ pub(crate) fn run(global: &Global, command: &Run) -> Result<Exit, Failure> {
     let ticket = ticket::presented(&command.ticket)?;
     let (node, layout) = session::start(global, Adopt::Nothing)?;
     let (watcher, events) = follow::events();
-    let key = command.idempotency_key.clone();
     let submission = Submission { workflow, name: source.name, inputs: given, key, agent };
     let accepted =
         node.submit_with(submission, Some(watcher), ticket).map_err(|error| unanswered(&error))?;
@@ -82,6 +85,8 @@ fn refused(refusing: &Refusing) -> Failure {
                 })
             })
             .fix("give inputs with `-i name=value` or `-f FILE`; the workflow's `inputs:` says which"),
+        Refusing::Key => Failure::of(Exit::Usage, refusing)
+            .fix("give another key, such as a digest of what it stands for"),
         Refusing::NoStep(_) => Failure::of(Exit::NotFound, refusing).fix("`palisade runs show` lists the steps"),
         Refusing::KeyTaken(_) => {
             Failure::of(Exit::Conflict, refusing).fix("use another key, or the same workflow and inputs")

@@ -78,6 +78,8 @@ fn a_key_makes_a_run_happen_once() {
     assert_eq!(first[0]["run"], again[0]["run"]);
     assert_eq!(project.palisade(&["runs", "list", "--json"]).json().as_array().unwrap().len(), 1);
     once("other.yaml").exits(5);
+    let odd = project.palisade(&["run", "good.yaml", "--idempotency-key", "a b"]).exits(2);
+    odd.says("an idempotency key is 1 to 255", "", "another key");
 }
 
 /// The binary behind a terminal, as `script` of util-linux makes one; `None` where that is missing.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use engine::run::{Command, Digest, Plan, Rejection, RunId, Scope, Submission};
 use engine::workflow::StepIndex;
 
-use super::{Answer, Effect, Owner, Refusing, Submit, Turn, input};
+use super::{Answer, Effect, Owner, Refusing, Submit, Turn, check_key, input};
 use crate::projection::{self, Document};
 use crate::record;
 
 impl Owner {
     pub(super) fn submit(&mut self, submit: Submit, turn: &mut Turn) -> Result<Answer, Refusing> {
+        submit.key.as_deref().map_or(Ok(()), check_key)?;
         let inputs = submit.workflow.check_inputs(&submit.inputs).map_err(Refusing::Inputs)?;
         let digest = Digest(submit.workflow.digest);
         let submission = Arc::new(Submission {

@@ -11,6 +11,9 @@ use ticket::Ticket;
 use super::Ruled;
 use crate::gate::Principal;
 
+/// Longest idempotency key, in bytes.
+const KEY_MAX: usize = 255;
+
 /// The time and randomness an input may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
@@ -92,6 +95,9 @@ pub enum Refusing {
     /// The inputs do not fit the workflow's schema.
     #[error("the inputs do not fit the workflow")]
     Inputs(Vec<InputError>),
+    /// The key is none.
+    #[error("an idempotency key is 1 to {KEY_MAX} ASCII letters, digits, `.`, `_`, `:` and `-`")]
+    Key,
     /// The key belongs to a run of other work.
     #[error(
         "the idempotency key belongs to run `{0}`, which was submitted with another workflow or other inputs"
@@ -108,10 +114,38 @@ pub enum Refusing {
     Rejected(Rejection),
 }
 
+/// Whether a text can be an idempotency key.
+///
+/// # Errors
+/// [`Refusing::Key`] when it cannot.
+pub fn check_key(key: &str) -> Result<(), Refusing> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    match (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(plain) {
+        true => Ok(()),
+        false => Err(Refusing::Key),
+    }
+}
+
 /// Whether a step ended badly by itself, not because of another step or a person.
 pub(super) fn is_own_failure(outcome: Outcome) -> bool {
     match outcome {
         Outcome::Failed | Outcome::TimedOut | Outcome::Denied | Outcome::Cancelled => true,
         Outcome::Succeeded | Outcome::Skipped => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_short_and_plain() {
+        let (longest, longer) = ("k".repeat(KEY_MAX), "k".repeat(KEY_MAX + 1));
+        for good in ["k", "aZ09._:-", &longest] {
+            assert!(check_key(good).is_ok(), "{good}");
+        }
+        for bad in ["", " ", "a b", "a\n", "é", "a/b", "k\0", &longer] {
+            assert!(matches!(check_key(bad), Err(Refusing::Key)), "{bad}");
+        }
     }
 }

@@ -29,7 +29,7 @@ use crate::projection::{self, Charged, Document};
 use crate::record::{self, Isolation};
 use crate::workflow;
 
-pub use input::{Answer, Asking, Moment, Refusing, Submit};
+pub use input::{Answer, Asking, Moment, Refusing, Submit, check_key};
 use quota::Quotas;
 pub use review::Ruled;
 pub use turn::{Effect, Turn};
