@@ -261,7 +261,7 @@ pub(crate) enum Policy {
         #[arg(long)]
         mutate: bool,
     },
-    /// Decide one call and say why
+    /// Say why one call is, or was, decided as it is
     Explain(Explain),
     /// Show what a second policy file decides differently from a first
     ///
@@ -290,7 +290,11 @@ pub(crate) enum Policy {
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// Tool
-    pub(crate) tool: String,
+    #[arg(required_unless_present = "record", conflicts_with = "record")]
+    pub(crate) tool: Option<String>,
+    /// A call on record, by the sequence of its `call.decided`, under the rules in force then
+    #[arg(long, value_name = "SEQUENCE", conflicts_with_all = ["arguments", "principal", "role"])]
+    pub(crate) record: Option<u64>,
     /// An argument, `name=value`; a value that is JSON is taken as JSON
     #[arg(long = "arg", short = 'a', value_name = "NAME=VALUE")]
     pub(crate) arguments: Vec<String>,

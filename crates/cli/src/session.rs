@@ -314,6 +314,7 @@ pub(crate) fn history_failure(error: &HistoryError) -> Failure {
         }
         HistoryError::Read(_)
         | HistoryError::NoCall { .. }
+        | HistoryError::NoPolicy { .. }
         | HistoryError::Broken { .. }
         | HistoryError::Charge(_) => Failure::of(Exit::Failure, error)
             .fix("`palisade audit verify` says which record is damaged"),

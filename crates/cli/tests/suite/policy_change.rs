@@ -78,3 +78,40 @@ fn recorded_calls_are_decided_again_under_another_file() {
     let ran = project.palisade(&["policy", "replay", "after.yaml", "--since", "soon"]).exits(2);
     ran.says("soon", "", "`7d`");
 }
+
+#[test]
+fn a_call_on_record_is_explained_by_the_rules_of_its_time() {
+    let project = Project::bare();
+    let rule =
+        "  - { name: docs, match: { tool: fs.read, path_glob: [\"docs/**\"] }, action: allow }\n";
+    project.file(".palisade/policy.yaml", format!("version: 1\nname: a\nrules:\n{rule}"));
+    for path in ["docs/a.md", "notes.md"] {
+        project.file(path, "text");
+        project.palisade(&["tool", "call", "fs.read", "-a", &format!("path={path}")]);
+    }
+    // Other rules since: nothing is allowed any more.
+    project.file(".palisade/policy.yaml", "version: 1\nname: b\nrules: []\n");
+    let calls = ["audit", "search", "--type", "call.decided", "--json"];
+    let calls = project.palisade(&calls).exits(0).json_lines();
+    let explained = |call: &Value, code: i32| {
+        let sequence = call["sequence"].to_string();
+        let words = ["policy", "explain", "--record", &sequence, "--json"];
+        project.palisade(&words).exits(code).json()
+    };
+    let (denied, allowed) = (explained(&calls[0], 6), explained(&calls[1], 0));
+    assert_eq!((&denied["same"], &allowed["same"]), (&true.into(), &true.into()));
+    let failed = &denied["explanation"]["nearest"][0];
+    assert_eq!(
+        (&failed["rule"], &failed["failed"][0]["found"]),
+        (&"docs".into(), &"notes.md".into())
+    );
+    let outcomes = allowed["explanation"]["candidates"].to_string();
+    assert!(outcomes.contains("docs/a.md") && outcomes.contains("true"), "{outcomes}");
+    project.palisade(&["policy", "explain", "--record", "1"]).exits(3).says(
+        "record 1 is not a call",
+        "",
+        "audit search",
+    );
+    project.palisade(&["policy", "explain", "fs.read", "--record", "1"]).exits(2);
+    project.palisade(&["policy", "explain"]).exits(2);
+}

@@ -1,11 +1,14 @@
 //! Calls on record: what policy saw, newest first, to be decided again under other rules.
 //! Records from before calls were kept hold none.
 
-use engine::run::Micros;
+use engine::policy::Policy;
+use engine::policy::document::Source;
+use engine::run::{Digest, Micros};
 use journal::{Filter, Order};
 
 use super::{History, HistoryError};
 use crate::record::{CALL_KIND, DecidedCall};
+use crate::{gate, projection};
 
 /// Records read at a time.
 const PAGE: usize = 500;
@@ -19,7 +22,43 @@ pub struct Calls {
     pub limit: usize,
 }
 
+/// A call on record, with the rules it was decided by.
+#[derive(Debug)]
+pub struct Decided {
+    /// The call and its decision.
+    pub decided: DecidedCall,
+    /// The policy that was in force.
+    pub policy: Policy,
+}
+
 impl History {
+    /// The call that the record at `sequence` keeps.
+    ///
+    /// # Errors
+    /// [`HistoryError::NoCall`] and [`HistoryError::NoPolicy`], besides reading.
+    pub fn decided(&self, sequence: u64) -> Result<Decided, HistoryError> {
+        let none = || HistoryError::NoCall { sequence };
+        let record = self.reader.get(&self.log, sequence)?;
+        let record = record.filter(|record| record.header.kind == CALL_KIND).ok_or_else(none)?;
+        let decided: DecidedCall = serde_json::from_slice(&record.payload).map_err(|_| none())?;
+        let policy = self.policy_of(&decided).ok_or(HistoryError::NoPolicy { sequence })?;
+        Ok(Decided { decided, policy })
+    }
+
+    /// The policy whose digest a decision names: its text, or the built-in rules alone.
+    fn policy_of(&self, decided: &DecidedCall) -> Option<Policy> {
+        let digest: Digest = decided.decision.get("policy")?.as_str()?.parse().ok()?;
+        let catalogue = gate::catalogue().ok()?;
+        let policy = match self.document(projection::POLICY, digest).ok()? {
+            Some(text) => {
+                let source = Source { name: format!("policy {digest}"), text };
+                Policy::load(&source, &catalogue).ok()?.policy
+            }
+            None => Policy::empty(&catalogue),
+        };
+        Some(policy).filter(|policy| Digest(policy.digest()) == digest)
+    }
+
     /// The newest calls that policy decided, newest first.
     ///
     /// # Errors

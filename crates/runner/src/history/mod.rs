@@ -23,7 +23,7 @@ use crate::projection::{self, Charged};
 
 pub use approval::{AnswerTold, ApprovalState, ApprovalTold, approvals_of};
 pub use beside::{MergeTold, Reached};
-pub use calls::Calls;
+pub use calls::{Calls, Decided};
 pub use log::Logs;
 pub use run::{Recorded, RunHistory};
 
@@ -63,6 +63,12 @@ pub enum HistoryError {
     #[error("record {sequence} is not a call and its decision")]
     NoCall {
         /// Its sequence.
+        sequence: u64,
+    },
+    /// The policy that decided a call is not on record, or this version reads it otherwise.
+    #[error("the policy that decided record {sequence} cannot be loaded")]
+    NoPolicy {
+        /// The record's sequence.
         sequence: u64,
     },
     /// The records of a run contradict each other or its document.

@@ -110,6 +110,7 @@ fn unread(error: &HistoryError) -> Fault {
         | HistoryError::Read(_)
         | HistoryError::Charge(_)
         | HistoryError::NoCall { .. }
+        | HistoryError::NoPolicy { .. }
         | HistoryError::Broken { .. } => Code::Internal,
     };
     Fault::new(code, error.to_string())

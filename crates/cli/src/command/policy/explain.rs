@@ -1,0 +1,191 @@
+//! `palisade policy explain`: one decision with the outcome of each condition, for a call that is described or one
+//! that is on record. Nothing is decided anew of a recorded call: the rules that were in force then are asked again.
+
+use runner::gate::{self, Principal};
+use runner::history::{History, HistoryError};
+use runner::policy::{Explanation, Truth, Verdict};
+use serde_json::{Map, Value, json};
+
+use crate::arguments::{Explain, Global};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{self, Table, Tone, paint};
+use crate::session;
+
+pub(super) fn run(global: &Global, command: &Explain) -> Result<Exit, Failure> {
+    match (&command.tool, command.record) {
+        (Some(tool), None) => described(global, command, tool),
+        (None, Some(sequence)) => recorded(global, sequence),
+        // The arguments allow one of them.
+        (Some(_), Some(_)) | (None, None) => {
+            Err(Failure::new(Exit::Usage, "name a tool or a record").fix("`palisade help policy`"))
+        }
+    }
+}
+
+fn recorded(global: &Global, sequence: u64) -> Result<Exit, Failure> {
+    let (history, _) = session::history(global)?;
+    let told = history.decided(sequence).map_err(|error| match &error {
+        HistoryError::NoCall { .. } => Failure::of(Exit::NotFound, &error)
+            .fix("`palisade audit search --type call.decided` lists the calls on record"),
+        HistoryError::NoPolicy { .. } => {
+            Failure::of(Exit::Failure, &error).fix("`palisade audit verify` checks the records")
+        }
+        _ => session::history_failure(&error),
+    })?;
+    let explanation = told.policy.explain(&told.decided.call.borrowed());
+    let recorded = told.decided.decision.get("verdict").unwrap_or(&Value::Null);
+    let same = *recorded == json!(explanation.decision.verdict);
+    if global.json {
+        output::json(&json!({
+            "sequence": sequence,
+            "recorded": told.decided,
+            "same": same,
+            "explanation": explanation,
+        }));
+    } else {
+        let (step, call) = (&told.decided.step, &told.decided.call);
+        let line = format!("record {sequence}: `{}` of {}, step {step}", call.tool, call.principal);
+        output::line(output::printable(&line));
+        if !same {
+            let why = "a ticket or the extension had a say besides the rules";
+            output::line(format!("decided as {}; {why}", output::printable(&recorded.to_string())));
+        }
+        print(&explanation);
+    }
+    Ok(code(&explanation))
+}
+
+fn described(global: &Global, command: &Explain, tool: &str) -> Result<Exit, Failure> {
+    let configuration = session::configuration(global)?;
+    let layout = session::layout(global, &configuration)?;
+    let in_force = session::policy(session::policy_file(&layout, &configuration).as_deref())?;
+    let mut principal = session::principals(&configuration).of_this_process();
+    if let Some(id) = &command.principal {
+        principal = Principal { id: id.clone(), roles: Vec::new(), ..principal };
+    }
+    if !command.role.is_empty() {
+        principal.roles.clone_from(&command.role);
+    }
+    let arguments = arguments(&command.arguments)?;
+    let explanation = gate::explain(&in_force.policy, &principal, tool, &arguments);
+    let explanation = match History::open(&layout) {
+        Ok(history) => history
+            .weigh(explanation, &principal.id, runner::now())
+            .map_err(|error| session::history_failure(&error))?,
+        // Nothing has happened yet, so nothing is used.
+        Err(_) => explanation,
+    };
+    if global.json {
+        output::json(&explanation);
+    } else {
+        print(&explanation);
+    }
+    Ok(code(&explanation))
+}
+
+fn code(explanation: &Explanation) -> Exit {
+    match explanation.decision.verdict {
+        Verdict::Allow => Exit::Ok,
+        Verdict::Deny | Verdict::RequireReview => Exit::Denied,
+    }
+}
+
+/// `name=value` pairs as an object; a value that is JSON is taken as JSON.
+fn arguments(pairs: &[String]) -> Result<Value, Failure> {
+    let mut all = Map::new();
+    for pair in pairs {
+        let (name, value) = pair.split_once('=').ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("argument `{pair}` has no `=`"))
+                .fix("write it as `--arg name=value`")
+        })?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        all.insert(name.to_owned(), value);
+    }
+    Ok(Value::Object(all))
+}
+
+fn truth(outcome: Truth) -> &'static str {
+    match outcome {
+        Truth::True => "true",
+        Truth::False => "false",
+        Truth::Unknown => "unknown",
+    }
+}
+
+/// What the call is held to, and what each layer makes of it.
+fn asked(explanation: &Explanation) {
+    let decision = &explanation.decision;
+    if !decision.constraints.is_empty() {
+        output::line(format!("  constraints: {}", decision.constraints));
+    }
+    for limit in &explanation.limits {
+        let amount = limit.amount.map_or_else(|| "an unknown amount".to_owned(), |a| a.to_string());
+        let used = limit.used.map_or_else(String::new, |used| format!(", {used} used"));
+        let over = if limit.fits == Some(false) { ", which is over it" } else { "" };
+        output::line(format!(
+            "  limit {} of `{}`: {}; this call takes {amount}{used}{over}",
+            limit.limit, limit.rule, limit.wanted
+        ));
+    }
+    if let Some(approve) = &decision.approve {
+        output::line(format!("  approval: {approve}"));
+    }
+    for layer in &explanation.layers {
+        let verdict = layer.verdict.map_or("nothing", verdict);
+        output::line(format!("  {}: {verdict} ({})", layer.layer, layer.note));
+    }
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Allow => "allow",
+        Verdict::Deny => "deny",
+        Verdict::RequireReview => "require_review",
+    }
+}
+
+fn print(explanation: &Explanation) {
+    let decision = &explanation.decision;
+    let tone = match decision.verdict {
+        Verdict::Allow => Tone::Good,
+        Verdict::Deny => Tone::Bad,
+        Verdict::RequireReview => Tone::Busy,
+    };
+    output::line(format!("{}: {decision}", paint(verdict(decision.verdict), tone)));
+    for reach in &explanation.hosts {
+        output::line(format!("  host {}: {}", output::printable(&reach.host), reach.decision));
+    }
+    asked(explanation);
+    let mut table = Table::new(&["rule", "condition", "wanted", "found", "outcome"]);
+    let mut rows = 0;
+    for candidate in &explanation.candidates {
+        for condition in &candidate.conditions {
+            rows += 1;
+            table.row([
+                candidate.rule.to_string(),
+                condition.field.clone(),
+                output::printable(&condition.wanted),
+                output::printable(&condition.found),
+                truth(condition.outcome).to_owned(),
+            ]);
+        }
+    }
+    if rows > 0 {
+        output::line(format!("\n{}", table.render()));
+    }
+    for miss in &explanation.nearest {
+        let failed: Vec<String> = miss
+            .failed
+            .iter()
+            .map(|condition| {
+                format!("{} wants {}, found {}", condition.field, condition.wanted, condition.found)
+            })
+            .collect();
+        output::line(format!(
+            "nearest: `{}` would allow it, but {}",
+            miss.rule,
+            output::printable(&failed.join("; "))
+        ));
+    }
+}
