@@ -97,6 +97,11 @@ impl Dispatcher {
             let moment = moment().map_err(|error| error.to_string())?;
             let (mut turn, mut answers) = (Turn::new(moment), Vec::new());
             for message in messages {
+                if turn.is_full() {
+                    let next = self::moment().map_err(|error| error.to_string())?;
+                    let full = std::mem::replace(&mut turn, Turn::new(next));
+                    self.commit(full, std::mem::take(&mut answers));
+                }
                 match message {
                     Message::Ask(asking, reply) => self.ask(asking, reply, &mut turn, &mut answers),
                     Message::Reports(reports) => self.owner.report(reports, &mut turn),

@@ -23,19 +23,21 @@ struct Prepared {
 }
 
 impl Owner {
-    /// Takes up everything that can be taken up now.
+    /// Takes up everything that can be taken up now and has room in the turn; the next turn goes on with the rest.
     pub(super) fn advance(&mut self, turn: &mut Turn) {
         self.lapse(turn);
-        while let Some(next) = self.state.next(turn.now()) {
-            let done = match next {
-                Next::Step { run, step, .. } => self.begin(run, step, turn),
-                Next::Conclude { run } => self.conclude(run, turn),
+        while !turn.is_full() {
+            let done = match self.state.next(turn.now()) {
+                Some(Next::Step { run, step, .. }) => self.begin(run, step, turn),
+                Some(Next::Conclude { run }) => self.conclude(run, turn),
+                None => break,
             };
             // The engine offers only what is legal; were it not to, going on would never end.
             if done.is_err() {
                 break;
             }
         }
+        self.behind = turn.is_full().then(|| turn.now());
         self.retire();
     }
 

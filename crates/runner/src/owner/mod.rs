@@ -61,6 +61,8 @@ pub struct Owner {
     spent: BTreeMap<Vec<u8>, (RunId, Arc<Submission>)>,
     doing: Doing,
     quotas: Quotas,
+    /// Since when there may be more to do than the last turn had room for.
+    behind: Option<Micros>,
 }
 
 impl Owner {
@@ -76,6 +78,7 @@ impl Owner {
             spent: BTreeMap::new(),
             doing,
             quotas: Quotas::default(),
+            behind: None,
         }
     }
 
@@ -167,7 +170,9 @@ impl Owner {
 
     /// Moves on what time alone moves: retries that are due, leases that ran out.
     pub fn wake(&mut self, turn: &mut Turn) {
-        while let Some(claim) = self.state.expired(turn.now()) {
+        while !turn.is_full()
+            && let Some(claim) = self.state.expired(turn.now())
+        {
             turn.effect(Effect::Stop(claim.fence));
             let expire = Command::Expire { run: claim.run, step: claim.step, fence: claim.fence };
             if self.command(&expire, record::NODE_PRINCIPAL, turn).is_err() {
@@ -180,7 +185,7 @@ impl Owner {
     /// When [`Owner::wake`] has something to do at the earliest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Micros> {
-        self.state.next_deadline()
+        self.behind.or_else(|| self.state.next_deadline())
     }
 
     fn finish(&mut self, report: Report, turn: &mut Turn) {

@@ -86,7 +86,9 @@ impl Site {
 impl Owner {
     /// Denies what nobody approved in time.
     pub(super) fn lapse(&mut self, turn: &mut Turn) {
-        while let Some((run, step, approval)) = self.state.lapsed(turn.now()) {
+        while !turn.is_full()
+            && let Some((run, step, approval)) = self.state.lapsed(turn.now())
+        {
             let command = Command::Lapse { run, step, approval };
             // The engine offers only what is due; were it not to take it, going on would never end.
             if self.command(&command, record::NODE_PRINCIPAL, turn).is_err() {

@@ -11,6 +11,12 @@ use journal::{Change, Draft, LogId, Operation};
 use super::Moment;
 use crate::executor::Job;
 
+/// Most records of a turn before nothing more is begun in it. What one input leads to at most, which is an event for
+/// each step of the largest workflow, still fits the operation: a quarter of [`journal::DRAFTS_MAX`].
+const DRAFTS_ENOUGH: usize = journal::DRAFTS_MAX / 4;
+/// The same for the bytes of payloads, keys and values.
+const BYTES_ENOUGH: usize = journal::OPERATION_BYTES_MAX / 8;
+
 /// What may be done once the turn's operation is durable.
 #[derive(Debug)]
 pub enum Effect {
@@ -30,13 +36,16 @@ pub struct Turn {
     drafts: Vec<Draft>,
     changes: BTreeMap<(&'static str, Vec<u8>), Option<Vec<u8>>>,
     effects: Vec<Effect>,
+    /// Of payloads, keys and values, those that were replaced included.
+    bytes: usize,
 }
 
 impl Turn {
     /// An empty turn at `moment`.
     #[must_use]
     pub fn new(moment: Moment) -> Self {
-        Self { moment, draws: 0, drafts: Vec::new(), changes: BTreeMap::new(), effects: Vec::new() }
+        let (drafts, changes, effects) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { moment, draws: 0, drafts, changes, effects, bytes: 0 }
     }
 
     /// The time of everything in this turn.
@@ -79,12 +88,20 @@ impl Turn {
         ((!operation.drafts.is_empty()).then_some(operation), self.effects)
     }
 
+    /// Whether it should be committed before anything more is begun in it.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.drafts.len() >= DRAFTS_ENOUGH || self.bytes >= BYTES_ENOUGH
+    }
+
     pub(crate) fn draft(&mut self, draft: Draft) {
+        self.bytes += draft.payload.len();
         self.drafts.push(draft);
     }
 
     /// The last change of a row is the one that counts.
     pub(crate) fn change(&mut self, change: Change) {
+        self.bytes += change.key.len() + change.value.as_ref().map_or(0, Vec::len);
         self.changes.insert((change.view, change.key), change.value);
     }
 

@@ -220,3 +220,23 @@ fn of_ten_submissions_at_once_exactly_as_many_begin_as_may() {
         node.stop().unwrap();
     }
 }
+
+#[test]
+fn a_turn_ends_before_an_operation_could_be_too_large() {
+    let mut town = Town::new(&limited("concurrent: 4, per: tenant"));
+    let programs = vec!["x"; 1000];
+    let runs: Vec<_> = (0..5).map(|_| town.submit(&steps(&programs), "user:ada")).collect();
+    let before = town.turns.len();
+    // Nothing is allowed any more: everything that waits is denied, far more than one operation takes.
+    town.restart("version: 1\nname: none\nrules: []\n", 4);
+    let mut turns = 0;
+    while town.owner.next_deadline().is_some_and(|due| due.0 <= town.now) {
+        town.wait(0);
+        turns += 1;
+        assert!(turns < 100, "it never rests");
+    }
+    let sizes: Vec<usize> = town.turns[before..].iter().map(Vec::len).collect();
+    assert!(sizes.iter().sum::<usize>() > journal::DRAFTS_MAX, "{sizes:?}");
+    assert!(sizes.iter().all(|size| *size <= journal::DRAFTS_MAX / 2), "{sizes:?}");
+    assert!(runs.iter().all(|run| town.has_ended(*run)));
+}
