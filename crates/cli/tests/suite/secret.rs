@@ -423,3 +423,42 @@ fn where_there_is_no_private_file_a_secret_is_refused() {
     let ran = project.palisade(&["run", "steps.yaml", "--unsafe"]).exits(10).all();
     assert!(ran.contains("this one has `secrets`"), "{ran}");
 }
+
+#[test]
+fn no_digest_of_a_file_that_holds_a_secret_is_kept() {
+    let project = keeping();
+    set(&project, "weak", "hunter2024");
+    for (name, value) in [("secret", "W: weak"), ("none", "V: weak")] {
+        // The control writes the same bytes from its own words.
+        let script = match name {
+            "secret" => "cat /run/secrets/W > token.txt",
+            _ => "printf '%s%s' hunter 2024 > token.txt",
+        };
+        let secrets =
+            if name == "secret" { format!("\n    secrets: {{ {value} }}") } else { String::new() };
+        let step = format!("  - name: a\n    shell: \"{script}\"{secrets}\n");
+        project.file(&format!("{name}.yaml"), workflow(&step));
+    }
+    let digest = "0ac14a0f";
+    let kept = || {
+        let mut folders = vec![project.path().join(".palisade")];
+        let mut kept = false;
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().flatten() {
+                match entry.file_type().unwrap() {
+                    kind if kind.is_dir() => folders.push(entry.path()),
+                    kind if kind.is_file() => {
+                        let bytes = fs::read(entry.path()).unwrap();
+                        kept |= bytes.windows(digest.len()).any(|part| part == digest.as_bytes());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        kept
+    };
+    project.palisade(&["run", "secret.yaml"]).exits(0);
+    assert!(!kept());
+    project.palisade(&["run", "none.yaml"]).exits(0);
+    assert!(kept(), "the control is a digest that anybody may know");
+}

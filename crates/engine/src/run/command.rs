@@ -139,12 +139,12 @@ pub enum Command {
         /// Time for running steps to end, in µs.
         grace_us: u64,
     },
-    /// Do a step again. Legal when the step waits, or the run waits or ended.
+    /// Do steps again, all of them or none. Legal when each waits, or the run waits or ended.
     Retry {
         /// The run.
         run: RunId,
-        /// The step.
-        step: StepIndex,
+        /// The steps, at least one.
+        steps: Vec<StepIndex>,
         /// How much is set back.
         scope: Scope,
         /// Who asks.

@@ -61,8 +61,10 @@ pub fn decide(state: &State, command: &Command, now: Micros) -> Result<Vec<Event
         Command::Cancel { run, by, reason, grace_us } => {
             cancel::cancel(state.found(run)?, (by, reason), *grace_us, &mut log)?;
         }
-        Command::Retry { run, step, scope, by } => {
-            retry::retry(state.site(run, *step)?, *scope, by, &mut log)?;
+        Command::Retry { run, steps, scope, by } => {
+            let sites: Result<Vec<_>, _> =
+                steps.iter().map(|step| state.site(run, *step)).collect();
+            retry::retry(&sites?, *scope, by, &mut log)?;
         }
         Command::Resolve { run, step, verdict, by } => {
             report::resolve(state.site(run, *step)?, verdict, by, &mut log)?;

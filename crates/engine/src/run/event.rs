@@ -178,7 +178,7 @@ pub enum Fact {
     RunRetried {
         /// Who asked.
         by: Arc<str>,
-        /// The step named by the person.
+        /// The first step that was asked for.
         step: Arc<str>,
         /// Every step that is set back, in topological order.
         reset: Vec<Arc<str>>,

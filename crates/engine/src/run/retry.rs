@@ -15,31 +15,34 @@ use crate::workflow::StepIndex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Sets `asked` back, all of them or none: each is held against the run as it is before any of them is.
 pub(super) fn retry(
-    site: Site<'_>,
+    asked: &[Site<'_>],
     scope: Scope,
     by: &Arc<str>,
     log: &mut Log,
 ) -> Result<(), Rejection> {
-    legal(site, scope)?;
-    let reset = ResetSet::of(site, scope);
-    let name = |step: &StepIndex| site.run.plan.node(*step).map(|node| Arc::clone(&node.name));
-    log.run = site.run.id;
+    let Some(first) = asked.first() else { return Err(Rejection::WrongState("no step is named")) };
+    let targets: BTreeSet<StepIndex> = asked.iter().map(|site| site.place).collect();
+    asked.iter().try_for_each(|site| legal(*site, scope, &targets))?;
+    let (run, main) = (first.run, asked.iter().any(|site| site.node.stage == Stage::Main));
+    let reset = ResetSet::of(run, &Targets { places: &targets, main }, scope);
+    let name = |step: &StepIndex| run.plan.node(*step).map(|node| Arc::clone(&node.name));
+    log.run = run.id;
     for &place in &reset.ordered {
-        if let (Some(node), Some(step)) = (site.run.plan.node(place), site.run.step(place)) {
-            let run = site.run;
+        if let (Some(node), Some(step)) = (run.plan.node(place), run.step(place)) {
             review::void(Site { run, place, node, step }, "the step is set back", log);
         }
     }
     log.push(Fact::RunRetried {
         by: Arc::clone(by),
-        step: site.name(),
+        step: first.name(),
         reset: reset.ordered.iter().filter_map(name).collect(),
     });
     Ok(())
 }
 
-fn legal(site: Site<'_>, scope: Scope) -> Result<(), Rejection> {
+fn legal(site: Site<'_>, scope: Scope, targets: &BTreeSet<StepIndex>) -> Result<(), Rejection> {
     let waits = matches!(site.step.phase, Phase::Waiting(_));
     let over = site.run.conclusion.is_some();
     if !waits && !over && site.run.cancel.is_some() {
@@ -55,11 +58,18 @@ fn legal(site: Site<'_>, scope: Scope) -> Result<(), Rejection> {
         (Phase::Ended(Outcome::Succeeded), Scope::Step) => {
             Err(Rejection::WrongState("the step has succeeded"))
         }
-        (Phase::Ended(_) | Phase::Waiting(_), _) if !may_follow(site, &BTreeSet::new()) => {
+        (Phase::Ended(_) | Phase::Waiting(_), _) if !may_follow(site, targets) => {
             Err(Rejection::WrongState("a step it needs has not succeeded"))
         }
         (Phase::Ended(_) | Phase::Waiting(_), _) => Ok(()),
     }
+}
+
+/// What was asked for.
+struct Targets<'a> {
+    places: &'a BTreeSet<StepIndex>,
+    /// Whether a main step is among it.
+    main: bool,
 }
 
 /// Steps that are set back, each after those it needs.
@@ -69,15 +79,14 @@ struct ResetSet {
 }
 
 impl ResetSet {
-    fn of(target: Site<'_>, scope: Scope) -> Self {
+    fn of(run: &Run, targets: &Targets<'_>, scope: Scope) -> Self {
         let mut set = Self { ordered: Vec::new(), members: BTreeSet::new() };
-        let run = target.run;
         for &place in run.plan.order() {
             let (Some(node), Some(step)) = (run.plan.node(place), run.step(place)) else {
                 continue;
             };
             let site = Site { run, place, node, step };
-            if place == target.place || set.takes(site, target, scope) {
+            if targets.places.contains(&place) || set.takes(site, targets, scope) {
                 set.ordered.push(place);
                 set.members.insert(place);
             }
@@ -85,9 +94,9 @@ impl ResetSet {
         set
     }
 
-    fn takes(&self, site: Site<'_>, target: Site<'_>, scope: Scope) -> bool {
+    fn takes(&self, site: Site<'_>, targets: &Targets<'_>, scope: Scope) -> bool {
         let movable = matches!(site.step.phase, Phase::Ended(_) | Phase::Waiting(_));
-        if site.node.stage == Stage::Finally && target.node.stage == Stage::Main {
+        if site.node.stage == Stage::Finally && targets.main {
             return movable;
         }
         let follows = site.node.needs.iter().any(|need| self.members.contains(need));

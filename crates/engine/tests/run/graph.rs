@@ -5,7 +5,7 @@
 
 use crate::world::{SECOND, World, completion, denial, steps};
 use engine::expression::Status;
-use engine::run::{Completion, Ended, Hold, Refusal, RunState, Scope, Work};
+use engine::run::{Command, Completion, Ended, Hold, Refusal, RunState, Scope, Work};
 
 /// Runs the steps with `odd` ending so, and gives the picture and the run's state.
 fn outcome(lines: &str, odd: &str, ended: Ended) -> (String, RunState, Option<String>) {
@@ -220,7 +220,7 @@ fn explain_says_what_holds_each_step() {
     let (mut world, run) = World::of(&steps(lines));
     world.pass(run, "a", Ended::Failed);
     world.ask(&world.start(run, "c")).unwrap();
-    world.ask(&engine::run::Command::Recover { epoch: 4 }).unwrap();
+    world.ask(&Command::Recover { epoch: 4 }).unwrap();
     world.ask(&world.start(run, "d")).unwrap();
     let explained = world.state.explain(&run, world.now).unwrap();
     let lines: Vec<_> =
@@ -368,4 +368,25 @@ fn a_due_retry_behind_busy_slots_is_no_deadline() {
         Some(world.now),
         "the control: with a slot free it counts"
     );
+}
+
+#[test]
+fn several_failures_are_retried_together_or_not_at_all() {
+    let (mut world, run) = World::of(&steps("a:\nb:\nc: a\nd:"));
+    world.pass(run, "a", Ended::Failed);
+    world.pass(run, "b", Ended::Failed);
+    world.pass(run, "d", Ended::Succeeded);
+    let all = |names: &[&str]| {
+        let steps = names.iter().map(|name| world.place(run, name)).collect();
+        Command::Retry { run, steps, scope: Scope::Step, by: "user:ada".into() }
+    };
+    let (one_good, none, both) = (all(&["a", "d"]), all(&[]), all(&["a", "b"]));
+    let before = world.picture(run);
+    for refused in [one_good, none] {
+        assert!(matches!(world.ask(&refused), Err(engine::run::Rejection::WrongState(_))));
+        assert_eq!(world.picture(run), before);
+    }
+    world.ask(&both).unwrap();
+    assert_eq!(world.drain("", Ended::Succeeded), ["a", "b", "c"]);
+    assert_eq!(world.state_of(run), RunState::Succeeded);
 }

@@ -66,7 +66,12 @@ pub fn command(world: &mut World, plans: &[Arc<Plan>], made: Move) -> Option<Com
         }
         16 | 17 => {
             let scope = if kind < 128 { Scope::Step } else { Scope::From };
-            Some(Command::Retry { run: run?, step: step?, scope, by: "p".into() })
+            let steps = match (second % 4, step?) {
+                // Another beside it, which may not be legal or not even exist.
+                (0, step) => vec![step, StepIndex(step.0 ^ 1)],
+                (_, step) => vec![step],
+            };
+            Some(Command::Retry { run: run?, steps, scope, by: "p".into() })
         }
         18 => {
             let (run, step) = pick(&unknown_steps(world), first)?;

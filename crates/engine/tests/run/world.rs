@@ -257,7 +257,8 @@ impl World {
     }
 
     pub fn retry(&self, run: RunId, step: &str, scope: Scope) -> Command {
-        Command::Retry { run, step: self.place(run, step), scope, by: "user:ada".into() }
+        let steps = vec![self.place(run, step)];
+        Command::Retry { run, steps, scope, by: "user:ada".into() }
     }
 
     pub fn resolve(&self, run: RunId, step: &str, verdict: Verdict) -> Command {

@@ -11,7 +11,7 @@ use journal::tlog::{NoteError, ProofError, Tree, TreeHead, VerifierKey, WitnessE
 use journal::{LogId, Operation};
 use serde::Serialize;
 
-use super::git::Branch;
+use super::git::{self, Branch};
 use super::signed::{Signed, SignedError, close, open};
 use crate::layout::Layout;
 use crate::{clock, record};
@@ -156,7 +156,7 @@ fn record_receipt(
     let failed = |error: &dyn std::fmt::Display| AnchorError::Receipt(error.to_string());
     let named = match target {
         Target::File(path) => path.display().to_string(),
-        Target::Git { repository, branch } => format!("{repository} {branch}"),
+        Target::Git { repository, branch } => format!("{} {branch}", git::named(repository)),
     };
     let TreeHead { origin, size, root } = head;
     let (size, root) = (*size, root.to_string());

@@ -33,7 +33,7 @@ impl<'a> Branch<'a> {
         if repository.starts_with('-')
             || !git(folder, &["check-ref-format", &name])?.status.success()
         {
-            return Err(AnchorError::Target(format!("{repository} {branch}")));
+            return Err(AnchorError::Target(format!("{} {branch}", named(repository))));
         }
         if !folder.join("HEAD").exists() {
             fs::create_dir_all(folder).map_err(|error| AnchorError::Git(error.to_string()))?;
@@ -130,5 +130,47 @@ fn printed(words: &[&str], output: Output) -> Result<String, AnchorError> {
         return Ok(text(&output.stdout));
     }
     let what = words.first().copied().unwrap_or_default();
-    Err(AnchorError::Git(format!("git {what}: {}", text(&output.stderr))))
+    // Git itself repeats an address as it was given.
+    let said = words.iter().filter(|word| named(word) != **word);
+    let said = said.fold(text(&output.stderr), |said, word| said.replace(word, &named(word)));
+    Err(AnchorError::Git(format!("git {what}: {said}")))
+}
+
+/// A repository as it may be told and recorded: without a user, a password and whatever follows its path.
+pub(super) fn named(repository: &str) -> String {
+    let unsaid = |authority: &str| authority.rsplit_once('@').map_or(0, |(user, _)| user.len() + 1);
+    if let Some((scheme, rest)) = repository.split_once("://") {
+        let rest = rest.split(['?', '#']).next().unwrap_or_default();
+        let authority = rest.split('/').next().unwrap_or_default();
+        let kept = rest.get(unsaid(authority)..).unwrap_or_default();
+        return format!("{scheme}://{kept}");
+    }
+    // `user@host:path`, which has no slash before its colon.
+    match repository.split_once(':') {
+        Some((host, path)) if !host.contains('/') => {
+            format!("{}:{path}", host.get(unsaid(host)..).unwrap_or_default())
+        }
+        _ => repository.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_repository_is_named_without_what_opens_it() {
+        for (given, told) in [
+            ("/srv/a@b.git", "/srv/a@b.git"),
+            ("../x", "../x"),
+            ("https://bot:token@example.org/x.git?k=v#f", "https://example.org/x.git"),
+            ("ssh://git@example.org:22/x", "ssh://example.org:22/x"),
+            ("https://a@b:p@ss@example.org/x@y", "https://example.org/x@y"),
+            ("https://example.org", "https://example.org"),
+            ("token@example.org:x/y", "example.org:x/y"),
+            ("host:x", "host:x"),
+        ] {
+            assert_eq!(named(given), told);
+        }
+    }
 }

@@ -159,7 +159,8 @@ impl Direct {
     pub fn told(&self, desk: &Desk) -> Result<Told, HistoryError> {
         let view = self.state.run(&self.run).map(engine::run::Run::view);
         let step = view.as_ref().and_then(|view| view.steps.first());
-        let Some(step) = step else { return Err(HistoryError::NoRun(self.run.to_string())) };
+        // It is durable since it was placed, but nothing of it may have been heard yet.
+        let Some(step) = step else { return recorded(&desk.history()?, self.run) };
         let printed = step
             .result
             .as_ref()

@@ -62,17 +62,14 @@ pub(crate) fn keep(
 }
 
 fn look(artifacts: &ArtifactStore, ended: &Ended<'_>, told: &mut Told) -> Result<(), String> {
-    match ended.wanted {
-        Changes::None => found(artifacts, ended, &mut Held::heads(), told),
-        Changes::Patch => {
-            let mut held = Held::for_diff();
-            found(artifacts, ended, &mut Guarded { blobs: &mut held, cover: ended.cover }, told)
-        }
-        Changes::Full => {
-            let mut stored = Stored(artifacts);
-            found(artifacts, ended, &mut Guarded { blobs: &mut stored, cover: ended.cover }, told)
-        }
-    }
+    let (mut heads, mut held, mut stored) = (Held::heads(), Held::for_diff(), Stored(artifacts));
+    // A digest of a file that holds a secret would let anybody try guesses at it, so none is kept either way.
+    let blobs: &mut dyn Blobs = match ended.wanted {
+        Changes::None => &mut heads,
+        Changes::Patch => &mut held,
+        Changes::Full => &mut stored,
+    };
+    found(artifacts, ended, &mut Guarded { blobs, cover: ended.cover }, told)
 }
 
 fn found(

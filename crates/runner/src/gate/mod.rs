@@ -204,6 +204,11 @@ impl Gate {
         Self { extension, ..self }
     }
 
+    /// Whether anything besides rules is asked.
+    pub(crate) fn has_extension(&self) -> bool {
+        self.extension.is_some()
+    }
+
     /// The same gate, where tickets of `book` are valid.
     #[must_use]
     pub fn with_book(self, book: Book) -> Self {

@@ -61,13 +61,13 @@ impl Lease {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unpermitted {
     /// Its ticket does not cover it.
-    #[error("its ticket does not cover it: {0}")]
+    #[error("its ticket does not cover it")]
     Refused(#[from] Refused),
     /// Its ticket was used.
     #[error("its ticket was used already")]
     Used,
     /// It would do something else than was decided.
-    #[error("it is not what was decided: {0}")]
+    #[error("it is not what was decided")]
     Changed(#[from] Disagreement),
 }
 

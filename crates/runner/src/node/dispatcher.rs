@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
-use engine::run::{Event, RunId};
+use engine::run::{Event, Fence, RunId};
 use journal::{CommitError, Committed, Journal, Lane, LogId};
 
 use crate::executor::{Executor, Job, Report};
@@ -195,17 +195,16 @@ impl Dispatcher {
         for (reply, answer) in pending.answers {
             drop(reply.send(Ok(answer)));
         }
-        let mut jobs: Vec<Job> = Vec::new();
-        for effect in pending.effects {
-            match effect {
-                Effect::Begin(job) => jobs.push(*job),
-                Effect::Stop(fence) => self.executor.stop(fence),
-                Effect::Tell(event) => self.tell(&event),
+        for act in in_order(pending.effects) {
+            match act {
+                Act::Begin(jobs) => {
+                    let outbox = self.outbox.clone();
+                    let report = move |reports| drop(outbox.send(Message::Reports(reports)));
+                    self.executor.begin(jobs, &report);
+                }
+                Act::Stop(fence) => self.executor.stop(fence),
+                Act::Tell(event) => self.tell(&event),
             }
-        }
-        if !jobs.is_empty() {
-            let outbox = self.outbox.clone();
-            self.executor.begin(jobs, &move |reports| drop(outbox.send(Message::Reports(reports))));
         }
     }
 
@@ -216,6 +215,35 @@ impl Dispatcher {
             *run != event.run || (watcher.send(event.clone()).is_ok() && goes_on)
         });
     }
+}
+
+/// What is done after a commit.
+enum Act {
+    Begin(Vec<Job>),
+    Stop(Fence),
+    Tell(Event),
+}
+
+/// Effects in their order, attempts that begin with no stop between them together: a stop that overtook the attempt it
+/// is for would find nothing to stop.
+fn in_order(effects: Vec<Effect>) -> Vec<Act> {
+    let mut acts: Vec<Act> = Vec::new();
+    let mut begin: Option<usize> = None;
+    for effect in effects {
+        match (effect, begin.and_then(|place| acts.get_mut(place))) {
+            (Effect::Begin(job), Some(Act::Begin(jobs))) => jobs.push(*job),
+            (Effect::Begin(job), _) => {
+                begin = Some(acts.len());
+                acts.push(Act::Begin(vec![*job]));
+            }
+            (Effect::Stop(fence), _) => {
+                begin = None;
+                acts.push(Act::Stop(fence));
+            }
+            (Effect::Tell(event), _) => acts.push(Act::Tell(event)),
+        }
+    }
+    acts
 }
 
 /// Tells everybody who waited for an operation that it did not become durable.
@@ -229,4 +257,58 @@ fn fail(settled: Vec<Pending>, error: &CommitError) -> String {
 
 fn moment() -> Result<Moment, getrandom::Error> {
     Ok(Moment { now: clock::now(), entropy: clock::entropy()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use engine::policy::Policy;
+    use engine::run::Micros;
+    use engine::workflow::StepIndex;
+    use serde_json::json;
+
+    use super::*;
+    use crate::executor::Work;
+    use crate::gate::{self, Asked, Gate, Lease, Principal};
+
+    fn job(step: u32) -> Effect {
+        let policy = "version: 1\nname: t\nrules:\n  - { name: all, match: { tool: \"*\" }, action: allow }\n";
+        let source =
+            engine::policy::document::Source { name: "t".to_owned(), text: policy.to_owned() };
+        let catalogue = gate::catalogue().unwrap();
+        let policy = Arc::new(Policy::load(&source, &catalogue).unwrap().policy);
+        let gate = Gate::new(PathBuf::from("/"), None, policy, catalogue).unwrap();
+        let asked = Asked { tool: "fs.read".to_owned(), arguments: json!({ "path": "a" }) };
+        let admitted = gate.admit(&Principal::recorded("user:a"), asked).unwrap();
+        let (run, step, fence) = (RunId([1; 16]), StepIndex(step), Fence::new(1, step));
+        let lease = Lease { run, step, fence };
+        let ticket = gate.ticket(&admitted, lease, &Work::Nothing, Micros(0)).unwrap();
+        let (name, secrets) = ("a".into(), Arc::from([]));
+        Effect::Begin(Box::new(Job {
+            run,
+            step,
+            name,
+            attempt: 1,
+            fence,
+            secrets,
+            work: Work::Nothing,
+            ticket,
+        }))
+    }
+
+    #[test]
+    fn a_stop_never_overtakes_the_attempt_it_is_for() {
+        let stop = |step| Effect::Stop(Fence::new(1, step));
+        let effects = vec![job(1), job(2), stop(2), job(3), stop(1)];
+        let told: Vec<String> = in_order(effects)
+            .iter()
+            .map(|act| match act {
+                Act::Begin(jobs) => format!("begin {}", jobs.len()),
+                Act::Stop(fence) => format!("stop {fence}"),
+                Act::Tell(_) => "tell".to_owned(),
+            })
+            .collect();
+        assert_eq!(told, ["begin 2", "stop 1-2", "begin 1", "stop 1-1"]);
+    }
 }

@@ -102,11 +102,8 @@ impl Owner {
         if wanted.is_empty() {
             return Err(Refusing::NothingToRetry);
         }
-        for place in wanted {
-            let command =
-                Command::Retry { run, step: place, scope: Scope::Step, by: Arc::from(by) };
-            self.command(&command, by, turn).map_err(Refusing::Rejected)?;
-        }
+        let command = Command::Retry { run, steps: wanted, scope: Scope::Step, by: Arc::from(by) };
+        self.command(&command, by, turn).map_err(Refusing::Rejected)?;
         Ok(Answer::Done)
     }
 }

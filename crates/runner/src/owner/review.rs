@@ -127,6 +127,9 @@ impl Owner {
             let presented = self.presented.get(&run).map(|ticket| Presented { ticket, now });
             self.gate.admit_with(principal, asked, presented)
         });
+        if self.gate.has_extension() {
+            turn.questioned();
+        }
         if let Some(decided) = decided(name, principal, &tool, &judged) {
             let mut draft = record::draft(run, record::CALL_KIND, &decided, turn.now());
             principal.id.clone_into(&mut draft.principal);

@@ -17,6 +17,9 @@ const DRAFTS_ENOUGH: usize = journal::DRAFTS_MAX / 4;
 /// The same for the bytes of payloads, keys and values.
 const BYTES_ENOUGH: usize = journal::OPERATION_BYTES_MAX / 8;
 
+/// Most questions to an extension in a turn. Each may take its time, and nothing of a turn happens before all of it.
+const QUESTIONS_ENOUGH: u32 = 16;
+
 /// What may be done once the turn's operation is durable.
 #[derive(Debug)]
 pub enum Effect {
@@ -38,6 +41,7 @@ pub struct Turn {
     effects: Vec<Effect>,
     /// Of payloads, keys and values, those that were replaced included.
     bytes: usize,
+    questions: u32,
 }
 
 impl Turn {
@@ -45,7 +49,7 @@ impl Turn {
     #[must_use]
     pub fn new(moment: Moment) -> Self {
         let (drafts, changes, effects) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { moment, draws: 0, drafts, changes, effects, bytes: 0 }
+        Self { moment, draws: 0, drafts, changes, effects, bytes: 0, questions: 0 }
     }
 
     /// The time of everything in this turn.
@@ -91,7 +95,14 @@ impl Turn {
     /// Whether it should be committed before anything more is begun in it.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.drafts.len() >= DRAFTS_ENOUGH || self.bytes >= BYTES_ENOUGH
+        self.drafts.len() >= DRAFTS_ENOUGH
+            || self.bytes >= BYTES_ENOUGH
+            || self.questions >= QUESTIONS_ENOUGH
+    }
+
+    /// Notes that an extension may have been asked.
+    pub(super) fn questioned(&mut self) {
+        self.questions += 1;
     }
 
     pub(crate) fn draft(&mut self, draft: Draft) {

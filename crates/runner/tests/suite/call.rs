@@ -206,3 +206,15 @@ fn a_wait_ends_when_it_is_no_longer_wanted() {
     node.stop().unwrap();
     assert!(!direct.wait(PATIENCE, &|| false), "nobody is left to say more");
 }
+
+#[test]
+fn a_call_that_was_placed_is_told_even_before_anything_is_heard_of_it() {
+    let project = Project::new();
+    let node = project.node(Doing::Really, Adopt::Nothing);
+    for _ in 0..20 {
+        let call = wanted("exec.run", json!({ "argv": ["true"] }));
+        let direct = Direct::place(node.desk(), &user(), &call).unwrap();
+        let told = direct.told(node.desk()).unwrap();
+        assert_eq!((told.run, told.tool.as_str()), (direct.run(), "exec.run"));
+    }
+}

@@ -240,3 +240,16 @@ fn a_turn_ends_before_an_operation_could_be_too_large() {
     assert!(sizes.iter().all(|size| *size <= journal::DRAFTS_MAX / 2), "{sizes:?}");
     assert!(runs.iter().all(|run| town.has_ended(*run)));
 }
+
+#[test]
+fn several_failed_steps_are_retried_in_one_go() {
+    let mut town = Town::new(&limited("concurrent: 4, per: tenant"));
+    let text =
+        "version: 1\nname: t\nsteps:\n  - { name: a, run: [x] }\n  - { name: b, run: [x] }\n";
+    let run = town.submit(text, "user:ada");
+    town.finish(Ended::Failed);
+    assert!(town.has_ended(run));
+    town.restart(&limited("concurrent: 4, per: tenant"), 4);
+    town.retry(run);
+    assert_eq!(town.states(run), [StepState::Running; 2]);
+}

@@ -177,7 +177,7 @@ fn a_program_that_is_not_its_arguments_does_not_run_even_with_a_ticket() {
         let Work::Program(mut program) = work else { panic!("not a program") };
         edit(&mut program);
         let refused = redeem(&gate, job(&gate, &admitted, Work::Program(program)));
-        let refused = refused.expect_err(wanted).to_string();
+        let refused = crate::cause::line(&refused.expect_err(wanted));
         assert!(refused.contains(wanted), "{refused} is not {wanted}");
     }
 }
