@@ -120,3 +120,19 @@ impl Turn {
         self.effects.push(effect);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_of_many_questions_is_full() {
+        let mut turn = Turn::new(Moment { now: Micros(0), entropy: 0 });
+        for _ in 1..QUESTIONS_ENOUGH {
+            turn.questioned();
+        }
+        assert!(!turn.is_full());
+        turn.questioned();
+        assert!(turn.is_full());
+    }
+}
