@@ -48,6 +48,20 @@ const TARGETS: &[Target] = &[
     Target { name: "hello", seeds: Seeds::Files("fuzz/seeds/hello", "bin"), feature: None },
     Target { name: "record", seeds: Seeds::Vectors, feature: None },
     Target { name: "workflow", seeds: Seeds::Files("examples", "yaml"), feature: Some("engine") },
+    Target { name: "answer", seeds: Seeds::Files("fuzz/seeds/answer", "seed"), feature: None },
+    Target {
+        name: "peer",
+        seeds: Seeds::Files("fuzz/seeds/peer", "seed"),
+        feature: Some("schema"),
+    },
+    Target { name: "rules", seeds: Seeds::Files("fuzz/seeds/rules", "seed"), feature: None },
+    Target {
+        name: "schema",
+        seeds: Seeds::Files("fuzz/seeds/schema", "seed"),
+        feature: Some("schema"),
+    },
+    Target { name: "ticket", seeds: Seeds::Files("fuzz/seeds/ticket", "seed"), feature: None },
+    Target { name: "tlog", seeds: Seeds::Files("fuzz/seeds/tlog", "seed"), feature: None },
 ];
 
 /// Builds and runs one target, or each in turn.

@@ -16,7 +16,9 @@ pub(crate) use self::records::{
     Archive, ArchiveCommand, Audit, Due, Export, Format, Journal, Search,
 };
 pub(crate) use self::secret::{Secret, SecretValue};
-pub(crate) use self::ticket::{Attenuate, Mint, Presented, TicketCommand, VerifyTicket};
+pub(crate) use self::ticket::{
+    Attenuate, InspectTicket, Mint, Presented, TicketCommand, VerifyTicket,
+};
 
 /// Lets agents and automation act: sandboxed, behind a policy, on the record.
 #[derive(Debug, Parser)]
@@ -160,7 +162,7 @@ pub(crate) struct Run {
     /// A key under which this run happens at most once
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
-    /// A ticket that each call of the run is held against
+    /// Tickets for the workflow's actions, and for the calls of the run
     #[command(flatten)]
     pub(crate) ticket: Presented,
     /// Act as this agent, `agent:NAME`, which may do less than you; you can approve what it asks for
@@ -224,6 +226,9 @@ pub(crate) enum Runs {
         /// Only this step and what depends on it
         #[arg(long)]
         step: Option<String>,
+        /// Tickets for the workflow's actions, which it does again, and for the calls of the run
+        #[command(flatten)]
+        ticket: Presented,
     },
     /// Continue runs whose process went away
     Resume {

@@ -190,7 +190,7 @@ error: step `publish`: `action` is not supported by this version
    |
  7 |     action: true
    |     ^^^^^^
-   = help: steps have no effects outside their sandbox in this version
+   = help: name what the workflow does outside in `actions`, beside `steps`
 
 error: step `publish`: `approval` is not supported by this version
   --> w.yaml:8:5
@@ -1137,4 +1137,41 @@ name: v
    | ^^^^
 "#,
     );
+}
+
+#[test]
+fn actions_have_names_and_exact_scopes() {
+    let of = |actions: &str| {
+        let text = format!("version: 1\nname: w\nactions: {actions}\nsteps:\n  - run: [true]\n");
+        let source = Source::new("w.yaml", &text);
+        match Workflow::load(&source, &TOOLS) {
+            Ok(loaded) => {
+                let each = loaded.workflow.actions.iter();
+                each.map(|one| format!("{}: {}", one.name, one.scopes.join(" "))).collect()
+            }
+            Err(found) => vec![found[0].message.clone()],
+        }
+    };
+    let many: Vec<String> = (0..17).map(|n| format!("a{n}: [x]")).collect();
+    let table = [
+        (
+            "{ apply: [ops:write, ops:read], tell: [chat:post] }",
+            "apply: ops:write ops:read|tell: chat:post",
+        ),
+        ("{}", "actions are from 1 to 16"),
+        (&format!("{{ {} }}", many.join(", ")), "actions are from 1 to 16"),
+        ("[ops:write]", "actions must be a map, found a list"),
+        ("true", "actions must be a map, found a boolean"),
+        ("{ apply: [] }", "action `apply` must not be empty"),
+        ("{ apply: ops:write }", "action `apply` must be a list, found a text"),
+        ("{ apply: [ops:write, ops:write] }", "action `apply` names `ops:write` twice"),
+        ("{ apply: [\"ops:*\"] }", "`ops:*` is not a scope"),
+        ("{ apply: [\"ops write\"] }", "`ops write` is not a scope"),
+        ("{ apply: [\"\"] }", "`` is not a scope"),
+        ("{ apply: [7] }", "a scope must be a text, found an integer"),
+        ("{ \"1\": [x] }", "`1` is not a name of an action"),
+    ];
+    for (actions, expected) in table {
+        assert_eq!(of(actions).join("|"), expected, "{actions}");
+    }
 }

@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use journal::tlog::{
-    NodeKey, Notary, ProofError, Tree, TreeHead, VerifierKey, Witness, WitnessError, verify_proof,
+    NodeKey, Notary, Note, ProofError, Tree, TreeHead, VerifierKey, Witness, WitnessError,
+    verified, verify_proof,
 };
 use journal::{
     FaultReason, Journal, LogId, OpenError, Operation, Options, Reader, Verification, VerifyError,
@@ -348,4 +349,14 @@ fn the_vectors_are_what_this_journal_exports() {
     for ((name, made), (_, kept)) in made.iter().zip(&kept) {
         assert!(made == kept, "{name}");
     }
+}
+
+#[path = "../../../fuzz/checks/tlog.rs"]
+mod fuzzed;
+#[path = "../../../fuzz/checks/seeds.rs"]
+mod seeds;
+
+#[test]
+fn the_seeds_of_the_fuzz_target_and_what_is_near_them_hold() {
+    assert!(seeds::replay("tlog", &|data| fuzzed::check(data)) > 3_000);
 }

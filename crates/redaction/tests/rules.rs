@@ -154,3 +154,17 @@ fn a_long_secret_goes_whole() {
     let redacted = redactor.text(&format!("long:{} after", "a1".repeat(9000)));
     assert!(redacted.ends_with("› after") && redacted.len() < 60, "{redacted:.200}");
 }
+
+#[path = "../../../fuzz/checks/rules.rs"]
+mod fuzzed;
+#[path = "../../../fuzz/checks/seeds.rs"]
+mod seeds;
+
+#[test]
+fn the_seeds_of_the_fuzz_target_and_what_is_near_them_hold() {
+    let read = |text: &str| {
+        let read = Patterns::new([("rules.toml", text)]);
+        read.map(drop).map_err(|error| error.to_string())
+    };
+    assert!(seeds::replay("rules", &|data| fuzzed::check(data, &read)) > 1_000);
+}

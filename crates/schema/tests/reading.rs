@@ -83,3 +83,13 @@ proptest! {
         }
     }
 }
+
+#[path = "../../../fuzz/checks/schema.rs"]
+mod fuzzed;
+#[path = "../../../fuzz/checks/seeds.rs"]
+mod seeds;
+
+#[test]
+fn the_seeds_of_the_fuzz_target_and_what_is_near_them_hold() {
+    assert!(seeds::replay("schema", &|data| fuzzed::check(data)) > 1_000);
+}

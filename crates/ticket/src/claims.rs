@@ -126,7 +126,7 @@ pub struct Claims<'a> {
 }
 
 /// When a ticket is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expiry(pub Time);
 
 impl<'a> Claims<'a> {

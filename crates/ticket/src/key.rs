@@ -59,6 +59,12 @@ pub enum KeyError {
     /// Not a point of the curve, or one with which anything verifies.
     #[error("the public key is not a usable Ed25519 key")]
     Weak,
+    /// Not the text of a public key.
+    #[error("it is no public key of tickets")]
+    Form,
+    /// The text of a public key under the name of another.
+    #[error("the public key goes by the name of another")]
+    Name,
     /// More keys than are accepted.
     #[error("more than {KEYS_MAX} keys are accepted at once")]
     TooMany,
@@ -78,7 +84,10 @@ impl KeyError {
             Self::Short(_) | Self::Long(_) | Self::Repeated => {
                 "take 32 random bytes, for example from `head -c 32 /dev/urandom`"
             }
-            Self::Weak => "take the 32 bytes of the issuer's public key as it gave them out",
+            Self::Form => "take a line that `palisade ticket key` printed",
+            Self::Weak | Self::Name => {
+                "take the public key as its node printed it with `palisade ticket key`"
+            }
             Self::TooMany | Self::Twice => "retire keys whose tickets have all expired",
             Self::None => "make one with `palisade ticket rotate`",
         }
@@ -268,7 +277,7 @@ pub enum Key {
 }
 
 /// Every key whose tickets are accepted: during a rotation the new one and those before it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Keyring {
     keys: Vec<Key>,
 }
@@ -293,12 +302,6 @@ impl Keyring {
 
     pub(crate) fn find(&self, id: KeyId) -> Option<&Key> {
         self.keys.iter().find(|key| id_of(key) == id)
-    }
-
-    /// Whether any key is there.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
     }
 }
 

@@ -1,17 +1,18 @@
 //! Capability tickets: what one holder may do, for how long and how often, under a signature.
 //!
 //! A [`Ticket`] is minted from [`Claims`] by a [`Signer`], may be narrowed by whoever holds it, is checked by
-//! [`verify`] against what would really happen, and is spent in [`Uses`]. [`bundle`] judges a request bundle of
-//! action workflows by one token. The bytes are in `crates/ticket/FORMAT.md`.
+//! [`verify`] against what would really happen, and is spent in [`Uses`]. [`action`] judges the start of a workflow
+//! that acts on the world by the tickets for it. The bytes are in `crates/ticket/FORMAT.md`.
 //!
 //! It knows no policy, no journal and no runs, and has no clock, file or chance: time, ids, nonces and salts come in
 //! as values. It keeps no secret in any error or `Debug` text.
 
-pub mod bundle;
+pub mod action;
 mod claims;
 mod key;
 mod mint;
 mod narrowing;
+mod public;
 mod text;
 mod uses;
 mod verify;
@@ -29,5 +30,7 @@ pub use mint::{MintError, attenuate, attenuate_signed, mint};
 pub use narrowing::{DEPTH_MAX, Narrowing};
 pub use text::{Malformed, TEXT_BYTES_MAX, Ticket};
 pub use uses::{Redeemed, Spent, Used, Uses};
-pub use verify::{Binding, Expected, For, Minted, Refused, Verified, unverified, verify};
+pub use verify::{
+    Binding, Expected, For, Minted, Refused, Verified, is_signed, unverified, verify,
+};
 pub use window::{WINDOW_WIDTH, Window};

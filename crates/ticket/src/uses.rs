@@ -11,6 +11,9 @@ use crate::key::KeyId;
 use crate::verify::Verified;
 use crate::window::Window;
 
+/// Windows of nonces that are kept without looking whether they are still of use.
+const WINDOWS_KEPT: usize = 64;
+
 /// Why a ticket that covers a call is not good for it any more. Nothing was spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Spent {
@@ -79,6 +82,10 @@ struct State {
     order: BTreeSet<(Expiry, Id)>,
     /// By issuer and principal, with when the last ticket in it expires.
     windows: HashMap<KeyId, HashMap<Box<str>, (Window, Expiry)>>,
+    /// How many of them there are.
+    window_count: usize,
+    /// How many there may be before those of no use are let go of.
+    window_room: usize,
     /// The latest time anybody named.
     latest: Time,
 }
@@ -102,6 +109,33 @@ impl Uses {
     /// [`Spent`]; then nothing changed.
     pub fn redeem(&self, verified: &Verified<'_>, now: Time) -> Result<Redeemed, Spent> {
         self.state().take(verified, now, self.capacity)
+    }
+
+    /// Takes one use of each, or of none. No two may be one grant: of one key and with one nonce.
+    ///
+    /// # Errors
+    /// [`Spent`] with the place of the first that has none; then nothing changed.
+    pub fn redeem_all(
+        &self,
+        all: &[Verified<'_>],
+        now: Time,
+    ) -> Result<Vec<Redeemed>, (usize, Spent)> {
+        let mut state = self.state();
+        let mut room = self.capacity;
+        for (place, verified) in all.iter().enumerate() {
+            state.admit(verified, now, room).map_err(|why| (place, why))?;
+            room = room.saturating_sub(verified.chain().count());
+        }
+        // In the order of their nonces none leaves the window because of another.
+        let mut order: Vec<(usize, &Verified<'_>)> = all.iter().enumerate().collect();
+        order.sort_by_key(|(_, verified)| verified.claims().nonce);
+        let mut redeemed = Vec::with_capacity(all.len());
+        for (place, verified) in order {
+            let taken = state.take(verified, now, self.capacity).map_err(|why| (place, why))?;
+            redeemed.push((place, taken));
+        }
+        redeemed.sort_by_key(|(place, _)| *place);
+        Ok(redeemed.into_iter().map(|(_, taken)| taken).collect())
     }
 
     /// Whether a use could be taken now.
@@ -145,7 +179,15 @@ impl Uses {
 
     /// Brings back the nonces seen before this process.
     pub fn restore_window(&self, key: KeyId, principal: &str, window: Window, dead: Expiry) {
-        self.state().windows.entry(key).or_default().insert(principal.into(), (window, dead));
+        let mut state = self.state();
+        let before = state.windows.entry(key).or_default().insert(principal.into(), (window, dead));
+        state.window_count += usize::from(before.is_none());
+    }
+
+    /// How many windows of nonces are remembered: at most twice as many as belong to tickets that live, and a few.
+    #[must_use]
+    pub fn windows(&self) -> usize {
+        self.state().window_count
     }
 
     /// How many tickets are remembered.
@@ -226,18 +268,32 @@ impl State {
     /// Notes the nonce of a ticket's first use; what was seen of its issuer's.
     fn saw(&mut self, verified: &Verified<'_>, first: bool, dead: Expiry) -> Window {
         let (claims, now) = (verified.claims(), Expiry(self.latest));
-        let of = self.windows.entry(verified.key()).or_default();
-        if !of.contains_key(claims.principal) {
-            // A window is of use as long as one of its tickets could be used.
-            of.retain(|_, (_, until)| *until > now);
-            of.insert(claims.principal.into(), (Window::default(), dead));
+        let known = self.windows.get(&verified.key());
+        if !known.is_some_and(|of| of.contains_key(claims.principal)) {
+            self.forget_windows(now);
+            self.window_count += 1;
         }
-        let Some((window, until)) = of.get_mut(claims.principal) else { return Window::default() };
+        let of = self.windows.entry(verified.key()).or_default();
+        let (window, until) =
+            of.entry(claims.principal.into()).or_insert((Window::default(), dead));
         if first {
             window.accept(claims.nonce);
         }
         *until = (*until).max(dead);
         *window
+    }
+
+    /// Lets go of windows of which no ticket could be used any more, once there are twice as many as the last time.
+    fn forget_windows(&mut self, now: Expiry) {
+        if self.window_count < self.window_room.max(WINDOWS_KEPT) {
+            return;
+        }
+        self.windows.retain(|_, of| {
+            of.retain(|_, (_, until)| *until > now);
+            !of.is_empty()
+        });
+        self.window_count = self.windows.values().map(HashMap::len).sum();
+        self.window_room = self.window_count.saturating_mul(2);
     }
 
     /// Lets go of tickets that nobody accepts any more.

@@ -251,7 +251,9 @@ pub fn unverified(ticket: &Ticket) -> Result<Claims<'_>, Unusable> {
     read(ticket).map(|read| read.claims)
 }
 
-fn is_signed(ticket: &Ticket, keyring: &Keyring) -> bool {
+/// Whether a ticket is signed with a key of these, and nothing about what it says.
+#[must_use]
+pub fn is_signed(ticket: &Ticket, keyring: &Keyring) -> bool {
     match (keyring.find(ticket.key()), ticket.signature()) {
         (Some(Key::Secret(secret)), Signature::Mac(signature)) => {
             secret.verifies(ticket.root(), ticket.blocks(), signature)

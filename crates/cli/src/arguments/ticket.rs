@@ -6,21 +6,21 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// A ticket somebody hands in. The environment and a file keep it out of the list of processes.
+/// Tickets somebody hands in. The environment and a file keep them out of the list of processes.
 #[derive(Clone, Args)]
 pub(crate) struct Presented {
-    /// A ticket; better in PALISADE_TICKET or a file, which the list of processes does not show
+    /// A ticket, once for each; better in PALISADE_TICKET or a file, which the list of processes does not show
     #[arg(long, value_name = "TICKET", env = "PALISADE_TICKET", hide_env_values = true)]
-    pub(crate) ticket: Option<String>,
-    /// A file that holds a ticket; - for standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "ticket")]
-    pub(crate) ticket_file: Option<PathBuf>,
+    pub(crate) ticket: Vec<String>,
+    /// A file that holds tickets, one on each line; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ticket_file: Vec<PathBuf>,
 }
 
 // Not derived: the text of a ticket is a secret.
 impl std::fmt::Debug for Presented {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Presented({})", self.ticket.is_some() || self.ticket_file.is_some())
+        write!(f, "Presented({})", self.ticket.len() + self.ticket_file.len())
     }
 }
 
@@ -29,10 +29,10 @@ impl std::fmt::Debug for Presented {
 pub(crate) enum TicketCommand {
     /// Make a ticket, where the policy allows it
     Mint(Mint),
-    /// Make a narrower ticket of one; needs no key
+    /// Make a narrower ticket of one; needs no key, but for a signed one that of this project
     Attenuate(Attenuate),
     /// What a ticket says, whether or not it is valid
-    Inspect(Presented),
+    Inspect(InspectTicket),
     /// Whether a ticket is valid here and now, and good for a call
     Verify(VerifyTicket),
     /// Revoke a ticket, or all of them
@@ -49,7 +49,22 @@ pub(crate) enum TicketCommand {
         /// Remove the secrets before it; their tickets are void at once
         #[arg(long)]
         retire: bool,
+        /// A new key pair, for tickets that leave this machine
+        #[arg(long)]
+        signed: bool,
     },
+    /// The public keys with which others check the signed tickets of this project
+    Key,
+}
+
+/// `palisade ticket inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct InspectTicket {
+    #[command(flatten)]
+    pub(crate) ticket: Presented,
+    /// Require that it is signed with a key of this file, as `ticket key` prints them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// What a ticket is good for.
@@ -75,8 +90,8 @@ pub(crate) struct Mint {
     /// A tool it is for; once for each
     #[arg(long = "tool", value_name = "TOOL", required_unless_present = "workflow")]
     pub(crate) tools: Vec<String>,
-    /// The action workflow it is for
-    #[arg(long, value_name = "NAME", conflicts_with = "tools")]
+    /// The workflow with actions it is for
+    #[arg(long, visible_alias = "action", value_name = "NAME", conflicts_with = "tools")]
     pub(crate) workflow: Option<String>,
     /// Who may use it; you, without it
     #[arg(long, value_name = "NAME")]
@@ -92,6 +107,9 @@ pub(crate) struct Mint {
     /// Only while the policy stays as it is
     #[arg(long)]
     pub(crate) this_policy: bool,
+    /// Sign it with the project's key pair, so that others can check it with the public key
+    #[arg(long)]
+    pub(crate) signed: bool,
 }
 
 /// `palisade ticket attenuate`.
@@ -123,12 +141,15 @@ pub(crate) struct VerifyTicket {
     /// Good for a call of this tool?
     #[arg(long, value_name = "TOOL")]
     pub(crate) tool: Option<String>,
-    /// Good for this action workflow?
-    #[arg(long, value_name = "NAME", conflicts_with = "tool")]
+    /// Good for starting this workflow?
+    #[arg(long, visible_alias = "action", value_name = "NAME", conflicts_with = "tool")]
     pub(crate) workflow: Option<String>,
     /// Good in the hands of this principal?
     #[arg(long, value_name = "NAME")]
     pub(crate) principal: Option<String>,
     #[command(flatten)]
     pub(crate) bounds: Bounds,
+    /// Check it without this project, with the public keys of this file, as `ticket key` prints them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
 }

@@ -34,12 +34,12 @@ pub(crate) fn run(global: &Global, command: &Run) -> Result<Exit, Failure> {
         Some(id) => Some(session::agent(global, id)?),
         None => None,
     };
-    let ticket = ticket::presented(&command.ticket)?;
+    let tickets = ticket::presented(&command.ticket)?;
     let (node, layout) = session::start(global, Adopt::Nothing)?;
     let (watcher, events) = follow::events();
     let submission = Submission { workflow, name: source.name, inputs: given, key, agent };
     let accepted =
-        node.submit_with(submission, Some(watcher), ticket).map_err(|error| unanswered(&error))?;
+        node.submit_with(submission, Some(watcher), tickets).map_err(|error| unanswered(&error))?;
     let run = accepted.run;
     if global.json {
         let existing = accepted.existing;
@@ -87,6 +87,7 @@ fn refused(refusing: &Refusing) -> Failure {
             .fix("give inputs with `-i name=value` or `-f FILE`; the workflow's `inputs:` says which"),
         Refusing::Key => Failure::of(Exit::Usage, refusing)
             .fix("give another key, such as a digest of what it stands for"),
+        Refusing::Actions(why) => ticket::unstarted(why),
         Refusing::NoStep(_) => Failure::of(Exit::NotFound, refusing).fix("`palisade runs show` lists the steps"),
         Refusing::KeyTaken(_) => {
             Failure::of(Exit::Conflict, refusing).fix("use another key, or the same workflow and inputs")

@@ -315,3 +315,341 @@ fn what_is_no_ticket_is_said_to_be_none() {
     project.palisade(&["ticket", "mint", "--tool", "fs.read", "--path", "/etc"]).exits(2);
     project.palisade(&["ticket", "mint"]).exits(2);
 }
+
+/// A workflow that acts on the world twice, and what its first step leaves behind.
+const ACTS: &str = "\
+version: 1
+name: ops.apply
+actions: { apply: [\"ops:write\"], announce: [\"chat:post\"] }
+steps:
+  - { name: first, run: [echo, hello] }
+";
+
+/// Makes a token for a workflow; its text.
+#[track_caller]
+fn token(project: &Project, more: &str) -> String {
+    let words: Vec<&str> = "ticket mint --action".split(' ').chain(more.split(' ')).collect();
+    project.palisade(&words).exits(0).stdout.trim().to_owned()
+}
+
+#[track_caller]
+fn records(project: &Project) -> String {
+    project.palisade(&["audit", "export"]).exits(0).stdout
+}
+
+#[test]
+fn a_workflow_with_actions_starts_under_a_token_for_each_of_them() {
+    let project = project();
+    project.file("acts.yaml", ACTS);
+    let run = ["run", "acts.yaml"];
+    project.palisade(&run).exits(6).says(
+        "`ops.apply` has actions, and no ticket is valid here: the project has no token secret",
+        "",
+        "palisade ticket rotate",
+    );
+    let apply = token(&project, "ops.apply --scope ops:write --scope ops:read");
+    let denied = handing(&project, &run, &apply).exits(6);
+    let why = "action `announce` has no ticket with the scopes chat:post";
+    denied.says("the actions of workflow `ops.apply` are denied", why, "--action WORKFLOW");
+    let announce = token(&project, "ops.apply --scope chat:post");
+    project.file("tokens", format!("{apply}\n{announce}\n"));
+    project.palisade(&["run", "acts.yaml", "--ticket-file", "tokens"]).exits(0);
+    let written = records(&project);
+    assert_eq!(written.matches("\"kind\":\"ticket.redeemed\"").count(), 2, "{written}");
+    assert_eq!(written.matches("\"kind\":\"ticket.denied\"").count(), 2, "{written}");
+    // Each had one use, and what was denied before cost none.
+    let both = format!("{apply},{announce}");
+    let again = handing(&project, &run, &both).exits(6);
+    again.says("denied", "ticket 2: the ticket has no uses left", "mint a new ticket");
+    project.verifies();
+    project.palisade(&["journal", "rebuild"]).exits(0);
+    handing(&project, &run, &both).exits(6);
+}
+
+#[test]
+fn one_bad_token_denies_the_whole_before_any_step_begins() {
+    let project = project();
+    project.file("acts.yaml", ACTS.replace(", announce: [\"chat:post\"]", ""));
+    let good = token(&project, "ops.apply --scope ops:write --life 1h --uses 9");
+    let retired = token(&project, "ops.apply --scope ops:write --life 1h");
+    let revoked = token(&project, "ops.apply --scope ops:write");
+    let told = handing(&project, &["ticket", "inspect", "--json"], &revoked).exits(0).json();
+    project.palisade(&["ticket", "revoke", told["id"].as_str().unwrap()]).exits(0);
+    let changed = |text: &str| {
+        let (payload, signature) = text.split_once('.').unwrap();
+        let first = if signature.starts_with('A') { "B" } else { "A" };
+        format!("{payload}.{first}{}", &signature[1..])
+    };
+    let table = [
+        (changed(&retired), "signed with no accepted key, or was changed"),
+        (token(&project, "ops.scan --scope ops:write"), "the ticket is not for `ops.apply`"),
+        (token(&project, "ops.apply --scope ops:*"), "the ticket lacks the scopes ops:write"),
+        (token(&project, "ops.apply"), "the ticket lacks the scopes ops:write"),
+        (
+            token(&project, "ops.apply --scope ops:write --principal user:else"),
+            "bound to another principal",
+        ),
+        (
+            token(&project, "ops.apply --scope ops:write --peer box"),
+            "bound to another sandbox or process",
+        ),
+        (revoked, "the ticket was revoked"),
+        (good.clone(), "one that was handed in before"),
+    ];
+    for (bad, expected) in &table {
+        let ran = handing(&project, &["run", "acts.yaml"], &format!("{good} {bad}")).exits(6);
+        assert!(ran.stderr.contains("ticket 2"), "{ran:?}");
+        assert!(ran.stderr.contains(expected), "{expected}: {ran:?}");
+        assert!(!ran.all().contains(bad) && !ran.all().contains(&good));
+    }
+    let none = project.palisade(&["runs", "list", "--json"]).exits(0).json();
+    assert_eq!(none.as_array().map(Vec::len), Some(0), "{none}");
+    assert_eq!(records(&project).matches("\"kind\":\"ticket.denied\"").count(), table.len());
+    // The control: the good one alone, nine times, of which none was lost.
+    for _ in 0..2 {
+        handing(&project, &["run", "acts.yaml"], &good).exits(0);
+    }
+    project.palisade(&["ticket", "rotate", "--retire"]).exits(0);
+    let ran = handing(&project, &["run", "acts.yaml"], &good).exits(6);
+    assert!(ran.stderr.contains("no accepted key"), "{ran:?}");
+}
+
+#[test]
+fn doing_steps_again_takes_tokens_again_and_a_ticket_for_calls_is_none() {
+    let project = project();
+    let steps = "  - { name: first, tool: fs.read, with: { path: docs/a.md } }\n";
+    let acts = ACTS.replace("  - { name: first, run: [echo, hello] }\n", steps);
+    project.file("acts.yaml", acts.replace(", announce: [\"chat:post\"]", ""));
+    let start = token(&project, "ops.apply --scope ops:write");
+    let read = minted(&project, "--path docs --life 1h --uses 2");
+    handing(&project, &["run", "acts.yaml"], &read).exits(6).says("denied", "has no ticket", "");
+    // No rule allows the read, so the run fails; its actions were paid for.
+    handing(&project, &["run", "acts.yaml"], &start).exits(10);
+    let id = project.latest()["id"].as_str().unwrap().to_owned();
+    let retry = ["runs", "retry", &id];
+    handing(&project, &retry, &read).exits(6).says("denied", "has no ticket", "");
+    handing(&project, &retry, &format!("{start},{read}")).exits(6).says("", "no uses left", "");
+    let anew = token(&project, "ops.apply --scope ops:write");
+    handing(&project, &retry, &format!("{anew},{read}")).exits(0);
+    project.verifies();
+}
+
+#[test]
+fn a_short_secret_and_an_open_one_accept_no_workflow_with_actions() {
+    let project = project();
+    project.file("acts.yaml", ACTS);
+    let both = token(&project, "ops.apply --scope ops:write --scope chat:post --uses 2");
+    let secret = project.path().join(".palisade/keys/token-1.secret");
+    let text = fs::read_to_string(&secret).unwrap();
+    let run = || handing(&project, &["run", "acts.yaml"], &both);
+    fs::write(&secret, &text[..62]).unwrap();
+    run().exits(6).says("at least 32 bytes, and this one has 31", "", "ticket rotate");
+    fs::write(&secret, &text).unwrap();
+    set_mode(&secret, 0o640);
+    run().exits(6).says("can be read by others", "", "chmod");
+    set_mode(&secret, 0o600);
+    run().exits(0);
+}
+
+#[test]
+fn a_signed_ticket_is_checked_by_others_with_the_public_key_alone() {
+    let elsewhere = project();
+    let project = project();
+    project.palisade(&["ticket", "key"]).exits(3);
+    let ticket = minted(&project, "--signed --path docs --life 1h --uses 3");
+    let key = project.palisade(&["ticket", "key"]).exits(0).stdout;
+    assert!(key.starts_with("palisade-ticket+") && key.lines().count() == 1, "{key}");
+    let (own, other) = ("key.pub", "other.pub");
+    elsewhere.file(own, &key);
+    elsewhere.palisade(&["ticket", "rotate", "--signed"]).exits(0);
+    elsewhere.file(other, elsewhere.palisade(&["ticket", "key"]).exits(0).stdout);
+    let verify = |words: &[&str]| {
+        let words = [&["-C", "/nowhere", "ticket", "verify"], words].concat();
+        handing(&elsewhere, &words, &ticket)
+    };
+    verify(&["--key", own, "--tool", "fs.read", "--path", "docs/a.md"]).exits(0);
+    verify(&["--key", own, "--tool", "fs.write"]).exits(6).says("not for `fs.write`", "", "");
+    verify(&["--key", own, "--path", "src"]).exits(6).says("other paths", "", "");
+    verify(&["--key", other]).exits(6).says("signed with no accepted key", "", "");
+    let inspect = |key| handing(&elsewhere, &["ticket", "inspect", "--key", key], &ticket);
+    inspect(own).exits(0);
+    inspect(other).exits(6).says("no accepted key", "", "");
+    elsewhere.file(
+        "both.pub",
+        format!("{key}\n{}", fs::read_to_string(elsewhere.path().join(other)).unwrap()),
+    );
+    verify(&["--key", "both.pub"]).exits(0);
+    elsewhere.file("bad.pub", key.replace("palisade-ticket+", "palisade-ticket+0"));
+    verify(&["--key", "bad.pub"]).exits(2).says("no public keys", "name of another", "ticket key");
+    verify(&["--key", "none.pub"]).exits(3);
+    // Its own node takes it, and only there it is narrowed.
+    assert_eq!(read_with(&project, &ticket, "docs/a.md").0, 0);
+    assert_eq!(read_with(&elsewhere, &ticket, "docs/a.md").0, 10);
+    let narrow = ["ticket", "attenuate", "--path", "docs/a.md"];
+    handing(&elsewhere, &narrow, &ticket).exits(1).says("no key pair", "", "where it was minted");
+    let child = handing(&project, &narrow, &ticket).exits(0).stdout.trim().to_owned();
+    assert_eq!(read_with(&project, &child, "docs/b.md").0, 10);
+    assert_eq!(read_with(&project, &child, "docs/a.md").0, 0);
+    let seed = project.path().join(".palisade/keys/ticket-1.key");
+    assert_eq!(mode(&seed), 0o600);
+    project.palisade(&["ticket", "rotate", "--signed"]).exits(0);
+    assert_eq!(project.palisade(&["ticket", "key"]).exits(0).stdout.lines().count(), 2);
+    handing(&project, &["ticket", "verify"], &ticket).exits(0);
+    project.palisade(&["ticket", "rotate", "--signed", "--retire"]).exits(0);
+    assert_eq!(read_with(&project, &ticket, "docs/a.md").0, 10, "its key is retired");
+}
+
+/// A process that serves the project, ready to be asked.
+fn serving(project: &Project) -> Running {
+    let mut serving = Running::start(&mut project.command(&["serve"]));
+    serving.until("stop with Ctrl-C");
+    serving
+}
+
+#[test]
+fn a_running_owner_issues_and_revokes_and_knows_it_at_once() {
+    let project = project();
+    let before = minted(&project, "--path docs --life 1h --uses 9");
+    let id = |ticket: &str| {
+        let told = handing(&project, &["ticket", "inspect", "--json"], ticket).exits(0).json();
+        told["id"].as_str().unwrap().to_owned()
+    };
+    let owner = serving(&project);
+    let one = minted(&project, "--path docs --life 1h --uses 9");
+    let signed = minted(&project, "--signed --path docs --life 1h");
+    let verify = |ticket: &str| handing(&project, &["ticket", "verify"], ticket);
+    for ticket in [&before, &one, &signed] {
+        verify(ticket).exits(0);
+    }
+    project.palisade(&["ticket", "revoke", &id(&one)]).exits(0);
+    verify(&one).exits(6).says("revoked", "", "");
+    verify(&before).exits(0);
+    project.palisade(&["ticket", "revoke", "--all"]).exits(0);
+    verify(&before).exits(6).says("epoch", "", "");
+    let after = minted(&project, "--path docs --life 1h");
+    verify(&after).exits(0);
+    project.palisade(&["ticket", "rotate", "--retire"]).exits(0);
+    verify(&after).exits(6).says("no accepted key", "", "");
+    let last = minted(&project, "--path docs --life 1h");
+    let words = ["ticket", "mint", "--tool", "fs.read", "--path", "/etc"];
+    project.palisade(&words).exits(2).says("relative to the project", "", "help ticket mint");
+    owner.signal("INT");
+    owner.end().exits(0);
+    for (ticket, code) in [(&before, 10), (&one, 10), (&signed, 10), (&after, 10), (&last, 0)] {
+        assert_eq!(read_with(&project, ticket, "docs/a.md").0, code);
+    }
+    let written = records(&project);
+    assert_eq!(written.matches("\"kind\":\"ticket.revoked\"").count(), 2);
+    assert_eq!(written.matches("\"method\":\"ticket.revoke\"").count(), 2, "{written}");
+    assert!(!written.contains(&last) && !written.contains(&one));
+    project.verifies();
+}
+
+#[test]
+fn an_owner_whose_policy_says_no_issues_and_revokes_nothing() {
+    let project = project();
+    let policy = "version: 1\nname: none\nrules:\n  - { name: read, match: { tool: fs.read }, action: allow }\n";
+    let ticket = minted(&project, "--path docs");
+    project.file(".palisade/policy.yaml", policy);
+    let owner = serving(&project);
+    let mint = ["ticket", "mint", "--tool", "fs.read"];
+    project.palisade(&mint).exits(6).says("stopped by", "", "allow `ticket.mint`");
+    project.palisade(&["ticket", "revoke", "--all"]).exits(6);
+    handing(&project, &["ticket", "verify"], &ticket).exits(0);
+    owner.signal("INT");
+    owner.end().exits(0);
+    assert_eq!(records(&project).matches("\"kind\":\"ticket.denied\"").count(), 2);
+}
+
+#[test]
+fn tickets_for_the_calls_of_a_run_are_tried_in_their_order() {
+    let project = project();
+    let (docs, notes) = (minted(&project, "--path docs"), minted(&project, "--path notes"));
+    let steps = "  - { name: a, tool: fs.read, with: { path: docs/a.md } }\n  - { name: b, tool: fs.read, with: { path: notes/n.md } }\n";
+    project.file("both.yaml", workflow(steps));
+    handing(&project, &["run", "both.yaml"], &docs).exits(10);
+    let docs = {
+        let written = records(&project);
+        assert_eq!(written.matches("\"kind\":\"ticket.redeemed\"").count(), 1);
+        minted(&project, "--path docs")
+    };
+    let words = ["run", "both.yaml", "--ticket", &docs, "--ticket", &notes];
+    project.palisade(&words).exits(0);
+    let many = vec![docs.clone(); 17].join(",");
+    handing(&project, &words[..2], &many).exits(2).says("17 tickets", "at most 16", "");
+    handing(&project, &["ticket", "inspect"], &format!("{notes} {notes}")).exits(2);
+}
+
+#[test]
+fn a_revocation_counts_from_the_next_call_of_a_run_that_is_on_its_way() {
+    let project = project();
+    let watched = project.outside().join("palisade.yaml");
+    fs::write(&watched, "engine: { slots: 1 }\n").unwrap();
+    let mount = format!("{{ source: {}, target: /mnt/p, readonly: false }}", watched.display());
+    let steps = format!(
+        "  - {{ name: a, run: [cat, /mnt/p], mounts: [{mount}] }}\n  - {{ name: b, needs: [a], tool: fs.read, with: {{ path: docs/a.md }} }}\n"
+    );
+    project.file("waits.yaml", workflow(&steps));
+    let agent = "--principal agent:x --life 1h --uses 9";
+    let words = format!("ticket mint --tool exec.run {agent}");
+    let exec = project.palisade(&words.split(' ').collect::<Vec<_>>()).exits(0).stdout;
+    let read = minted(&project, &format!("--path docs {agent}"));
+    let told = handing(&project, &["ticket", "inspect", "--json"], &read).exits(0).json();
+    let (id, both) = (told["id"].as_str().unwrap(), format!("{} {read}", exec.trim()));
+    let run = |between: &[&str]| {
+        let words = ["run", "waits.yaml", "--as", "agent:x"];
+        let mut running = Running::start(project.command(&words).env("PALISADE_TICKET", &both));
+        running.until("needs approval apr_");
+        if !between.is_empty() {
+            project.palisade(between).exits(0);
+        }
+        let open = project.palisade(&["approval", "list", "--json"]).json();
+        let approval = open[0]["request"]["id"].as_str().unwrap().to_owned();
+        project.palisade(&["approval", "approve", &approval]).exits(0);
+        let code = running.end().code;
+        let latest = project.latest();
+        (code, state(&latest, "a").to_owned(), state(&latest, "b").to_owned())
+    };
+    let (done, denied) = ("succeeded".to_owned(), "denied".to_owned());
+    assert_eq!(run(&[]), (0, done.clone(), done.clone()));
+    assert_eq!(run(&["ticket", "revoke", id]), (10, done, denied));
+}
+
+#[test]
+fn where_the_use_of_tickets_cannot_be_read_back_none_is_valid_and_none_is_made() {
+    let project = project();
+    project.file("acts.yaml", ACTS);
+    let ticket = minted(&project, "--path docs --life 1h --uses 5");
+    assert_eq!(read_with(&project, &ticket, "docs/a.md").0, 0);
+    let damage = [
+        ("UPDATE view_ticket SET value = x'7b' WHERE CAST(key AS TEXT) LIKE 'use/%'", "use/"),
+        (
+            "UPDATE view_ticket SET value = CAST('{}' AS BLOB) WHERE CAST(key AS TEXT) LIKE 'window/%'",
+            "window/",
+        ),
+        (
+            "INSERT INTO view_ticket VALUES (CAST('epoch' AS BLOB), CAST('\"one\"' AS BLOB))",
+            "epoch",
+        ),
+    ];
+    for (sql, row) in damage {
+        rusqlite::Connection::open(project.database()).unwrap().execute_batch(sql).unwrap();
+        let why = format!("cannot be read (row `{row}");
+        // The rows do not follow from the records any more, which is what the run ends with.
+        let (code, step) = read_with(&project, &ticket, "docs/a.md");
+        assert_eq!((code, step["state"].as_str()), (20, Some("denied")), "{row}");
+        assert!(
+            records(&project)
+                .contains(&format!("no ticket is valid here: what is known of their use {why}"))
+        );
+        let run = |words: &[&str], code| {
+            handing(&project, words, &ticket).exits(code).says(&why, "", "journal rebuild");
+        };
+        run(&["ticket", "verify"], 1);
+        run(&["ticket", "mint", "--tool", "fs.read"], 1);
+        run(&["ticket", "revoke", "--all"], 1);
+        run(&["run", "acts.yaml"], 6);
+        project.palisade(&["journal", "rebuild"]).exits(0);
+        assert_eq!(read_with(&project, &ticket, "docs/a.md").0, 0, "the control");
+    }
+}

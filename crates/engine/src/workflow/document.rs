@@ -20,6 +20,8 @@ pub struct Workflow {
     pub digest: [u8; 32],
     /// What a run must be given.
     pub inputs: InputSchema,
+    /// What it does to the world outside, each under a ticket; in document order.
+    pub actions: Vec<Acting>,
     /// Every step: first those of `steps`, then those of `finally`, each in document order.
     pub steps: Vec<Step>,
     /// What a run gives back, sorted by name.
@@ -27,6 +29,15 @@ pub struct Workflow {
     /// The exact text that was loaded.
     pub source_text: String,
     pub(super) graph: Graph,
+}
+
+/// Something a workflow does to the world outside: no run of it starts without a ticket that has every scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acting {
+    /// Its name.
+    pub name: String,
+    /// What its ticket must have, at least one, in document order.
+    pub scopes: Vec<String>,
 }
 
 /// An output of the workflow that cannot be evaluated.

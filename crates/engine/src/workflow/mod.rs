@@ -20,11 +20,12 @@ mod shown;
 mod step;
 mod value;
 
-pub use document::{Workflow, WorkflowOutputError};
+pub use document::{Acting, Workflow, WorkflowOutputError};
 pub use graph::Graph;
 pub use inputs::{InputError, InputSchema, MAX_INPUT_BYTES, MAX_PATTERN_BYTES, MAX_SCHEMA_COST};
 pub use load::{
-    DEFAULT_STEP_TIMEOUT, DEFAULT_TOOL_TIMEOUT, Loaded, MAX_ENTRIES, MAX_STEPS, MAX_TIMEOUT,
+    DEFAULT_STEP_TIMEOUT, DEFAULT_TOOL_TIMEOUT, Loaded, MAX_ACTIONS, MAX_ENTRIES, MAX_SCOPES,
+    MAX_STEPS, MAX_TIMEOUT,
 };
 pub use output::{Extent, MAX_OUTPUT_BYTES, OutputError, Written, check_outputs, collect};
 pub use path::PathError;

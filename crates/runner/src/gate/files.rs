@@ -26,7 +26,7 @@ impl FileFilter {
     #[must_use]
     pub fn new(gate: Arc<Gate>, principal: Arc<Principal>, admitted: &Admitted) -> Self {
         let (tool, arguments) = (admitted.tool.clone(), admitted.arguments.clone());
-        let (reviewed, by_ticket) = (admitted.reviewed.clone(), admitted.by_ticket);
+        let (reviewed, by_ticket) = (admitted.reviewed.clone(), admitted.by_ticket.is_some());
         Self { gate, principal, tool, arguments, reviewed, by_ticket }
     }
 

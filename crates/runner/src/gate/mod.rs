@@ -4,6 +4,7 @@
 //! admits has one form: the arguments policy saw are the arguments that run. The gate records nothing and runs
 //! nothing: its answer goes into the record that must be durable before the effect begins.
 
+mod action;
 mod bound;
 mod exposure;
 mod files;
@@ -36,6 +37,7 @@ use crate::extension::Extension;
 use crate::tickets::{Book, Redemption, Withheld};
 use crate::{clock, tool};
 
+pub(crate) use action::Sorted;
 pub use files::FileFilter;
 pub use network::Granted;
 pub use path::PathError;
@@ -86,8 +88,8 @@ pub struct Admitted {
     pub reviewed: Vec<Arc<str>>,
     /// What has to be reserved before it runs.
     pub charges: Vec<Charge>,
-    /// Whether a ticket stands for the rules.
-    pub(crate) by_ticket: bool,
+    /// The place of the ticket that stands for the rules, where one does.
+    pub(crate) by_ticket: Option<usize>,
     /// The use of a ticket that allows it, to be recorded in the same commit as its start.
     pub redeemed: Option<Redemption>,
 }
@@ -153,11 +155,11 @@ pub struct Gate {
     book: Book,
 }
 
-/// A ticket that was handed in for the calls of a run, and the time at which everything about one call is decided.
+/// The tickets that were handed in for the calls of a run, and the time at which everything about one call is decided.
 #[derive(Debug, Clone, Copy)]
 pub struct Presented<'a> {
-    /// The ticket.
-    pub ticket: &'a ::ticket::Ticket,
+    /// The tickets; the first that holds decides.
+    pub tickets: &'a [::ticket::Ticket],
     /// Now.
     pub now: Micros,
 }
@@ -215,6 +217,11 @@ impl Gate {
         Self { book, ..self }
     }
 
+    /// What is known of tickets that are handed in.
+    pub(crate) fn book(&self) -> &Book {
+        &self.book
+    }
+
     /// The ticket on which an attempt at an admitted call may begin.
     ///
     /// # Errors
@@ -249,8 +256,8 @@ impl Gate {
         self.admit_with(principal, asked, None)
     }
 
-    /// As [`Gate::admit`], with a ticket that may take the place of rules. A use of it is taken only where the call is
-    /// admitted by it; a ticket that does not hold leaves the call to the rules.
+    /// As [`Gate::admit`], with tickets that may take the place of rules. A use of one is taken only where the call is
+    /// admitted by it; where none holds, the call is left to the rules.
     ///
     /// # Errors
     /// As [`Gate::admit`].
@@ -269,8 +276,8 @@ impl Gate {
         let digest = digest(&asked.tool, &arguments);
         let form = Form { tool: asked.tool, arguments, digest };
         let (by_ticket, why) = match presented.filter(|_| known) {
-            Some(presented) => self.by_ticket(principal, &form, presented),
-            None => (None, None),
+            Some(presented) => self.by_tickets(principal, &form, presented),
+            None => (None, Vec::new()),
         };
         match by_ticket {
             Some(by_ticket) => by_ticket,
@@ -278,20 +285,21 @@ impl Gate {
         }
     }
 
-    /// What rules make of a call; `withheld` is why a ticket did not decide it.
+    /// What rules make of a call; `withheld` is why no ticket decided it.
     fn by_rules(
         &self,
         principal: &Principal,
         form: Form,
-        withheld: Option<Withheld>,
+        withheld: Vec<Withheld>,
     ) -> Result<Admitted, Refused> {
         let Form { tool, arguments, digest } = form;
         let call = call(principal, &tool, &arguments);
         let decision = self.authorize(&call);
         let reach = self.policy.reach(&call);
         let mut summary = summary(&decision, &reach, &self.policy);
-        if let (Some(summary), Some(why)) = (summary.as_object_mut(), withheld) {
-            summary.insert("ticket_refused".to_owned(), why.to_string().into());
+        if let (Some(summary), false) = (summary.as_object_mut(), withheld.is_empty()) {
+            let why: Vec<String> = withheld.iter().map(ToString::to_string).collect();
+            summary.insert("ticket_refused".to_owned(), why.join("; ").into());
         }
         let stopped = match decision.verdict {
             Verdict::Deny => {
@@ -313,7 +321,7 @@ impl Gate {
             hosts: network::granted(reach),
             reviewed: Vec::new(),
             charges: decision.charges.clone(),
-            by_ticket: false,
+            by_ticket: None,
             redeemed: None,
         };
         if decision.verdict == Verdict::Allow {

@@ -1,9 +1,9 @@
-//! A ticket that was handed in, held against one call: it may take the place of rules, never of built-in ones.
+//! Tickets that were handed in, held against one call: one may take the place of rules, never of built-in ones.
 //!
 //! Everything is decided at one time. A use is taken last, when the call is allowed; somebody else's having taken it
 //! meanwhile leaves the call to the rules, as does a ticket that never held. What a ticket is, is the crate `ticket`'s.
 
-use ::ticket::{Binding, Minted};
+use ::ticket::{Binding, Minted, Ticket};
 use engine::policy::{Decision, Extended, Verdict};
 use engine::run::Digest;
 use serde_json::{Value, json};
@@ -15,30 +15,43 @@ use super::{
 use crate::tickets::{Held, Withheld};
 
 /// What a ticket led to, where it held; else why it did not.
-type Judged = (Option<Result<Admitted, Refused>>, Option<Withheld>);
+type Judged = Result<Result<Admitted, Refused>, Withheld>;
 
 impl Gate {
-    /// What a ticket makes of a call.
-    pub(super) fn by_ticket(
+    /// What the first ticket that holds makes of a call; else why each does not.
+    pub(super) fn by_tickets(
         &self,
         principal: &Principal,
         form: &Form,
         presented: Presented<'_>,
+    ) -> (Option<Result<Admitted, Refused>>, Vec<Withheld>) {
+        let mut withheld = Vec::new();
+        for place in 0..presented.tickets.len() {
+            match self.by_ticket(principal, form, presented, place) {
+                Ok(judged) => return (Some(judged), Vec::new()),
+                Err(why) => withheld.push(why),
+            }
+        }
+        (None, withheld)
+    }
+
+    fn by_ticket(
+        &self,
+        principal: &Principal,
+        form: &Form,
+        presented: Presented<'_>,
+        place: usize,
     ) -> Judged {
         let policy = Digest(self.policy.digest());
         let Form { tool, arguments, digest } = form;
         let now = presented.now;
         let held = Held { principal, tool, arguments, digest: *digest, policy, now };
-        let named = self.book.hold(presented.ticket, held, |verified| {
+        let (id, minted) = self.book.hold(handed_in(presented, place)?, held, |verified| {
             (verified.id().to_string(), verified.minted())
-        });
-        let (id, minted) = match named {
-            Ok(named) => named,
-            Err(why) => return (None, Some(why)),
-        };
+        })?;
         let hosts: Vec<&str> = hosts(arguments).collect();
         if let Some(binding) = beyond(minted, !hosts.is_empty(), arguments) {
-            return (None, Some(Withheld::Refused(::ticket::Refused::Bound(binding))));
+            return Err(::ticket::Refused::Bound(binding).into());
         }
         let call = call(principal, tool, arguments);
         let decision = self.policy.authorize(&call, true, &mut |_| Extended::Pass);
@@ -52,23 +65,23 @@ impl Gate {
             hosts: hosts.into_iter().map(rule).collect(),
             reviewed: Vec::new(),
             charges: decision.charges.clone(),
-            by_ticket: true,
+            by_ticket: Some(place),
             redeemed: None,
         };
         match decision.verdict {
-            Verdict::Deny => (Some(Err(stopped(&decision, admitted))), None),
+            Verdict::Deny => Ok(Err(stopped(&decision, admitted))),
             // A person is asked first; the use is taken when the call begins, by `spend`.
             Verdict::RequireReview => {
-                (Some(Err(Refused::Review(Box::new(Reviewed::new(&decision, admitted))))), None)
+                Ok(Err(Refused::Review(Box::new(Reviewed::new(&decision, admitted)))))
             }
-            Verdict::Allow => match self.spend(principal, &mut admitted, presented) {
-                Ok(()) => (Some(Ok(admitted)), None),
-                Err(why) => (None, Some(why)),
-            },
+            Verdict::Allow => {
+                self.spend(principal, &mut admitted, presented, place)?;
+                Ok(Ok(admitted))
+            }
         }
     }
 
-    /// Takes a use of the ticket for a call that may begin.
+    /// Takes a use of the ticket at this place for a call that may begin.
     ///
     /// # Errors
     /// Why there is none to take any more; then the call must not begin by it.
@@ -77,13 +90,19 @@ impl Gate {
         principal: &Principal,
         admitted: &mut Admitted,
         presented: Presented<'_>,
+        place: usize,
     ) -> Result<(), Withheld> {
         let Admitted { tool, arguments, digest, .. } = &*admitted;
         let (policy, now) = (Digest(self.policy.digest()), presented.now);
         let held = Held { principal, tool, arguments, digest: *digest, policy, now };
-        admitted.redeemed = Some(self.book.redeem(presented.ticket, held)?);
+        admitted.redeemed = Some(self.book.redeem(handed_in(presented, place)?, held)?);
         Ok(())
     }
+}
+
+/// The ticket at a place; one that is not there covers nothing.
+fn handed_in(presented: Presented<'_>, place: usize) -> Result<&Ticket, Withheld> {
+    presented.tickets.get(place).ok_or(Withheld::Refused(::ticket::Refused::Signature))
 }
 
 fn hosts(arguments: &Value) -> impl Iterator<Item = &str> {

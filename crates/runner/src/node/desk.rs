@@ -12,11 +12,12 @@ use super::dispatcher::{Message, Unanswered};
 use super::start::{self, Known};
 use super::{Accepted, Submission};
 use crate::clock;
-use crate::gate::{Principal, Principals};
+use crate::gate::{Gate, Principal, Principals};
 use crate::history::{History, HistoryError};
 use crate::layout::Layout;
-use crate::owner::{Answer, Asking, Ruled, Submit};
+use crate::owner::{Answer, Asking, Refusing, Ruled, Submit};
 use crate::record;
+use crate::tickets::Issuing;
 
 /// A way to ask a node.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ pub struct Desk {
     principals: Arc<Principals>,
     /// Opened with the first request that needs it, because opening costs more than reading.
     reader: Arc<Mutex<Option<Reader>>>,
+    gate: Arc<Gate>,
 }
 
 impl Desk {
@@ -34,16 +36,21 @@ impl Desk {
         layout: Layout,
         journal: Arc<Journal>,
         outbox: Sender<Message>,
-        principals: Principals,
+        (principals, gate): (Principals, Arc<Gate>),
     ) -> Self {
         let (principals, reader) = (Arc::new(principals), Arc::default());
-        Self { layout, journal, outbox, principals, reader }
+        Self { layout, journal, outbox, principals, reader, gate }
     }
 
     /// Who a process of this user acts as.
     #[must_use]
     pub fn principal_of(&self, uid: u32) -> Principal {
         self.principals.of_user(uid)
+    }
+
+    /// What tickets are made and revoked with, in the name of `principal`.
+    pub(crate) fn issuing<'a>(&'a self, principal: &'a Principal) -> Issuing<'a> {
+        Issuing { layout: &self.layout, gate: &self.gate, journal: &self.journal, principal }
     }
 
     /// Submits a run of `principal` and registers `watcher` for its events before the first of them.
@@ -56,10 +63,10 @@ impl Desk {
         submission: Submission,
         watcher: Option<Sender<Event>>,
     ) -> Result<Accepted, Unanswered> {
-        self.submit_with(principal, submission, watcher, None)
+        self.submit_with(principal, submission, watcher, Vec::new())
     }
 
-    /// As [`Desk::submit`], with a ticket for the calls of the run.
+    /// As [`Desk::submit`], with tickets for the actions and the calls of the run.
     ///
     /// # Errors
     /// As [`Desk::submit`].
@@ -68,7 +75,7 @@ impl Desk {
         principal: &Principal,
         submission: Submission,
         watcher: Option<Sender<Event>>,
-        ticket: Option<Ticket>,
+        tickets: Vec<Ticket>,
     ) -> Result<Accepted, Unanswered> {
         if self.journal.stats().reserve_spent {
             return Err(Unanswered::Full);
@@ -96,13 +103,13 @@ impl Desk {
             holder: known.holder,
         };
         let submit = Box::new(submit);
-        let asking = match ticket {
-            Some(ticket) => Asking::Presenting(submit, Box::new(ticket)),
-            None => Asking::Submit(submit),
+        let asking = match tickets.is_empty() {
+            false => Asking::Presenting(submit, tickets),
+            true => Asking::Submit(submit),
         };
         match self.ask(asking)? {
             Answer::Accepted { run, existing } => Ok(Accepted { run, existing }),
-            Answer::Done => Err(Unanswered::Ending),
+            Answer::Done | Answer::Denied(_) => Err(Unanswered::Ending),
         }
     }
 
@@ -145,7 +152,10 @@ impl Desk {
     pub(super) fn ask(&self, asking: Asking) -> Result<Answer, Unanswered> {
         let (reply, answer): (_, Receiver<Result<Answer, Unanswered>>) = channel();
         self.outbox.send(Message::Ask(asking, reply)).map_err(|_| Unanswered::Ending)?;
-        answer.recv().map_err(|_| Unanswered::Ending)?
+        match answer.recv().map_err(|_| Unanswered::Ending)?? {
+            Answer::Denied(why) => Err(Refusing::Actions(why).into()),
+            answer => Ok(answer),
+        }
     }
 
     /// Records what `principal` did beside the runs; waits while the journal's low lane is full, not for the disk.

@@ -83,11 +83,11 @@ impl Node {
         submission: Submission,
         watcher: Option<Sender<Event>>,
     ) -> Result<Accepted, Unanswered> {
-        self.submit_with(submission, watcher, None)
+        self.submit_with(submission, watcher, Vec::new())
     }
 
-    /// As [`Node::submit`], with a ticket that each call of the run is held against. It is kept in memory alone: a run
-    /// that another process takes up goes on without it.
+    /// As [`Node::submit`], with tickets: for the actions of the workflow, and for its calls, each of which is held
+    /// against them. They are kept in memory alone: a run that another process takes up goes on without them.
     ///
     /// # Errors
     /// As [`Node::submit`].
@@ -95,9 +95,9 @@ impl Node {
         &self,
         submission: Submission,
         watcher: Option<Sender<Event>>,
-        ticket: Option<Ticket>,
+        tickets: Vec<Ticket>,
     ) -> Result<Accepted, Unanswered> {
-        self.desk.submit_with(&self.principal, submission, watcher, ticket)
+        self.desk.submit_with(&self.principal, submission, watcher, tickets)
     }
 
     /// Sends every event of `run` that becomes durable from now on to `watcher`.
@@ -113,13 +113,19 @@ impl Node {
         self.desk.cancel(run, &self.principal, reason)
     }
 
-    /// Asks for failed steps to be done again; returns when the request is durable.
+    /// Asks for failed steps to be done again, under tickets of their own where the workflow has actions; returns when
+    /// the request is durable.
     ///
     /// # Errors
     /// As [`Node::submit`].
-    pub fn retry(&self, run: RunId, step: Option<&str>) -> Result<(), Unanswered> {
+    pub fn retry(
+        &self,
+        run: RunId,
+        step: Option<&str>,
+        tickets: Vec<Ticket>,
+    ) -> Result<(), Unanswered> {
         let (by, step) = (self.principal.id.clone(), step.map(str::to_owned));
-        self.desk.ask(Asking::Retry { run, step, by }).map(drop)
+        self.desk.ask(Asking::Retry { run, step, by, tickets }).map(drop)
     }
 
     /// Whether it still takes requests; one whose journal failed does not.

@@ -25,7 +25,7 @@ use crate::projection::{self, Document, VIEWS};
 use crate::secrecy::{Redaction, Secrecy, SecrecyError};
 use crate::storage::{self, Usage};
 use crate::tickets::Book;
-use crate::tickets::keys::Secrets;
+use crate::tickets::keys::Keys;
 use crate::{audit, clock, record};
 
 /// Event type of a node's first record.
@@ -165,7 +165,8 @@ impl Node {
             .name("dispatcher".to_owned())
             .spawn(move || dispatcher.run(first))
             .map_err(|error| system(error.to_string()))?;
-        let desk = Desk::new(layout.clone(), Arc::clone(&journal), outbox.clone(), principals);
+        let known = (principals, Arc::clone(&gate));
+        let desk = Desk::new(layout.clone(), Arc::clone(&journal), outbox.clone(), known);
         let door = Door::open(&layout.peer(), desk.clone(), Patience::default());
         let mut node = Self {
             layout,
@@ -197,15 +198,11 @@ fn extension(
     Extension::start(settings).map(|extension| Some(Arc::new(extension)))
 }
 
-/// What is known of tickets. Keys that cannot be used are none: then no ticket is valid, and whoever hands one in or
-/// makes one is told why.
+/// What is known of tickets.
 fn book(layout: &Layout, reader: &Reader) -> Result<Book, StartError> {
-    let keyring = Secrets::read(layout).and_then(|secrets| secrets.keyring());
-    match keyring {
-        Ok(keyring) => Book::open(keyring, reader, clock::now())
-            .map_err(|error| StartError::System(format!("tickets cannot be read back: {error}"))),
-        Err(_) => Ok(Book::closed()),
-    }
+    let keys = Keys::read(layout).and_then(|keys| keys.keyring());
+    Book::open(keys, reader, clock::now())
+        .map_err(|error| StartError::System(format!("tickets cannot be read back: {error}")))
 }
 
 /// The log of this build: one tenant, one shard.

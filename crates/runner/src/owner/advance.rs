@@ -14,7 +14,6 @@ use super::{Doing, Effect, Owner, Turn, work};
 use crate::executor::{Job, Work};
 use crate::gate::{Admitted, Asked, Lease};
 use crate::record::{self, Isolation};
-use crate::tickets::ledger;
 
 /// A step that may begin: what it would do, and what was decided on it.
 struct Prepared {
@@ -59,12 +58,7 @@ impl Owner {
             return Err(rejection);
         }
         let Some(prepared) = prepared else { return Ok(()) };
-        if let Some(redeemed) = &prepared.admitted.redeemed {
-            let draft = record::draft(run, ledger::REDEEMED_KIND, redeemed, turn.now());
-            let changes = ledger::changes(ledger::REDEEMED_KIND, &draft.payload);
-            turn.draft(self.isolation().mark(draft));
-            changes.into_iter().for_each(|change| turn.change(change));
-        }
+        self.redeemed(run, prepared.admitted.redeemed.as_slice(), turn);
         let known = self.state.run(&run).ok_or(Rejection::UnknownRun(run))?;
         let unknown = Rejection::UnknownStep { run, step: place };
         let (Some(node), Some(step)) = (known.plan().node(place), known.step(place)) else {

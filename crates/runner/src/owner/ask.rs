@@ -3,15 +3,23 @@
 
 use std::sync::Arc;
 
-use engine::run::{Command, Digest, Plan, Rejection, RunId, Scope, Submission};
-use engine::workflow::StepIndex;
+use engine::run::{Command, Digest, Plan, Rejection, RunId, Scope, Submission, decide};
+use engine::workflow::{StepIndex, Workflow};
+use ticket::Ticket;
 
 use super::{Answer, Effect, Owner, Refusing, Submit, Turn, check_key, input};
+use crate::gate::Principal;
 use crate::projection::{self, Document};
 use crate::record;
+use crate::tickets::{Redemption, ledger};
 
 impl Owner {
-    pub(super) fn submit(&mut self, submit: Submit, turn: &mut Turn) -> Result<Answer, Refusing> {
+    pub(super) fn submit(
+        &mut self,
+        submit: Submit,
+        tickets: &[Ticket],
+        turn: &mut Turn,
+    ) -> Result<Answer, Refusing> {
         submit.key.as_deref().map_or(Ok(()), check_key)?;
         let inputs = submit.workflow.check_inputs(&submit.inputs).map_err(Refusing::Inputs)?;
         let digest = Digest(submit.workflow.digest);
@@ -33,6 +41,11 @@ impl Owner {
                 Err(Refusing::KeyTaken(run))
             };
         }
+        let (workflow, principal) = (Arc::clone(&submit.workflow), Arc::new(submit.principal));
+        let redeemed = match self.permit(&workflow, &principal, tickets, turn) {
+            Ok(redeemed) => redeemed,
+            Err(denied) => return Ok(denied),
+        };
         if submit.first_seen {
             let document =
                 Document { digest, name: submit.name, text: submit.workflow.source_text.clone() };
@@ -42,12 +55,45 @@ impl Owner {
         if self.state.plan(&digest).is_none() {
             self.state.know(Arc::new(Plan::new(submit.workflow)));
         }
-        let principal = Arc::new(submit.principal);
         let by = principal.id.clone();
         self.command(&Command::Submit { run: submit.run, submission }, &by, turn)
             .map_err(Refusing::Rejected)?;
+        self.redeemed(submit.run, &redeemed, turn);
         self.principals.insert(submit.run, principal);
         Ok(Answer::Accepted { run: submit.run, existing: false })
+    }
+
+    /// Takes the uses of the tickets under which a workflow may do what it does outside.
+    ///
+    /// # Errors
+    /// The answer that says why it may not; that is noted in the turn.
+    fn permit(
+        &self,
+        workflow: &Workflow,
+        principal: &Principal,
+        tickets: &[Ticket],
+        turn: &mut Turn,
+    ) -> Result<Vec<Redemption>, Answer> {
+        self.gate.start(principal, workflow, tickets, turn.now()).map_err(|why| {
+            let mut draft = record::node_draft(
+                ledger::DENIED_KIND,
+                &ledger::unstarted(&workflow.name, &why),
+                turn.now(),
+            );
+            principal.id.clone_into(&mut draft.principal);
+            turn.draft(draft);
+            Answer::Denied(Box::new(why))
+        })
+    }
+
+    /// Notes the uses that were taken.
+    pub(super) fn redeemed(&self, run: RunId, uses: &[Redemption], turn: &mut Turn) {
+        for redeemed in uses {
+            let draft = record::draft(run, ledger::REDEEMED_KIND, redeemed, turn.now());
+            let changes = ledger::changes(ledger::REDEEMED_KIND, &draft.payload);
+            turn.draft(self.isolation().mark(draft));
+            changes.into_iter().for_each(|change| turn.change(change));
+        }
     }
 
     /// The run of this process that has the submission's key.
@@ -80,12 +126,13 @@ impl Owner {
         Ok(Answer::Done)
     }
 
-    /// Sets back one step, or every main step that did not succeed by its own fault.
+    /// Sets back one step, or every main step that did not succeed by its own fault. What a workflow does outside, it
+    /// does again only under tickets of its own.
     pub(super) fn retry(
         &mut self,
-        run: RunId,
-        step: Option<&str>,
+        (run, step): (RunId, Option<&str>),
         by: &str,
+        tickets: &[Ticket],
         turn: &mut Turn,
     ) -> Result<Answer, Refusing> {
         let known = self.state.run(&run).ok_or(Refusing::Rejected(Rejection::UnknownRun(run)))?;
@@ -103,6 +150,16 @@ impl Owner {
             return Err(Refusing::NothingToRetry);
         }
         let command = Command::Retry { run, steps: wanted, scope: Scope::Step, by: Arc::from(by) };
+        // Before tickets are asked for: one that is refused costs no use.
+        decide(&self.state, &command, turn.now()).map_err(Refusing::Rejected)?;
+        let workflow = Arc::clone(known.plan().workflow());
+        let principal = self.principals.get(&run).map(Arc::clone);
+        let principal = principal.ok_or(Refusing::Rejected(Rejection::UnknownRun(run)))?;
+        let redeemed = match self.permit(&workflow, &principal, tickets, turn) {
+            Ok(redeemed) => redeemed,
+            Err(denied) => return Ok(denied),
+        };
+        self.redeemed(run, &redeemed, turn);
         self.command(&command, by, turn).map_err(Refusing::Rejected)?;
         Ok(Answer::Done)
     }

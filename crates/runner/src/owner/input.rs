@@ -10,6 +10,7 @@ use ticket::Ticket;
 
 use super::Ruled;
 use crate::gate::Principal;
+use crate::tickets::Unstarted;
 
 /// Longest idempotency key, in bytes.
 const KEY_MAX: usize = 255;
@@ -52,7 +53,7 @@ pub enum Asking {
     /// A new run. Legal at any time.
     Submit(Box<Submit>),
     /// A new run whose calls are held against a ticket. Legal at any time.
-    Presenting(Box<Submit>, Box<Ticket>),
+    Presenting(Box<Submit>, Vec<Ticket>),
     /// Stop a run. Legal until it ended.
     Cancel {
         /// The run.
@@ -72,11 +73,13 @@ pub enum Asking {
         step: Option<String>,
         /// Who asks.
         by: String,
+        /// Tickets for the start of a workflow with actions, and for calls.
+        tickets: Vec<Ticket>,
     },
 }
 
 /// What is answered once the request is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The run exists.
     Accepted {
@@ -87,6 +90,8 @@ pub enum Answer {
     },
     /// Done as asked.
     Done,
+    /// Tickets deny the actions of the workflow. That is on record; nothing else happened.
+    Denied(Box<Unstarted>),
 }
 
 /// Why a request is refused; nothing changed.
@@ -109,6 +114,9 @@ pub enum Refusing {
     /// No step failed.
     #[error("no step of the run failed")]
     NothingToRetry,
+    /// Tickets deny the actions of the workflow.
+    #[error(transparent)]
+    Actions(Box<Unstarted>),
     /// The engine says no.
     #[error(transparent)]
     Rejected(Rejection),

@@ -24,7 +24,7 @@ use engine::run::{
 use ticket::Ticket;
 
 use crate::executor::Report;
-use crate::gate::{Gate, Principal};
+use crate::gate::{Gate, Principal, Sorted};
 use crate::projection::{self, Charged, Document};
 use crate::record::{self, Isolation};
 use crate::workflow;
@@ -54,7 +54,7 @@ pub struct Owner {
     /// Who submitted each run in memory.
     principals: BTreeMap<RunId, Arc<Principal>>,
     /// Tickets that were handed in with runs; in memory alone, and gone with the process.
-    presented: BTreeMap<RunId, Ticket>,
+    presented: BTreeMap<RunId, Vec<Ticket>>,
     /// Runs that ended in this turn, still in memory.
     ended: Vec<RunId>,
     /// Keys of runs that ended in this process; those of earlier ones are in the view.
@@ -144,17 +144,26 @@ impl Owner {
     /// Why not.
     pub fn ask(&mut self, asking: Asking, turn: &mut Turn) -> Result<Answer, Refusing> {
         let answer = match asking {
-            Asking::Submit(submit) => self.submit(*submit, turn)?,
-            Asking::Presenting(submit, ticket) => {
-                let answer = self.submit(*submit, turn)?;
+            Asking::Submit(submit) => self.submit(*submit, &[], turn)?,
+            Asking::Presenting(submit, tickets) => {
+                let Sorted { start, calls } = Sorted::of(tickets, Some(&submit.workflow));
+                let answer = self.submit(*submit, &start, turn)?;
                 if let Answer::Accepted { run, existing: false } = answer {
-                    self.presented.insert(run, *ticket);
+                    self.presented.insert(run, calls);
                 }
                 answer
             }
             Asking::Cancel { run, by, reason } => self.cancel(run, &by, &reason, turn)?,
             Asking::Rule(ruled) => self.rule(ruled, turn)?,
-            Asking::Retry { run, step, by } => self.retry(run, step.as_deref(), &by, turn)?,
+            Asking::Retry { run, step, by, tickets } => {
+                let workflow = self.state.run(&run).map(|known| known.plan().workflow());
+                let Sorted { start, calls } = Sorted::of(tickets, workflow.map(|one| &**one));
+                let answer = self.retry((run, step.as_deref()), &by, &start, turn)?;
+                if answer == Answer::Done && !calls.is_empty() {
+                    self.presented.insert(run, calls);
+                }
+                answer
+            }
         };
         self.advance(turn);
         Ok(answer)

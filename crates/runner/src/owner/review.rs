@@ -124,7 +124,7 @@ impl Owner {
         let name = known.plan().node(step).map_or("", |node| &*node.name);
         let (tool, judged) = (asked.tool.clone(), {
             let now = turn.now();
-            let presented = self.presented.get(&run).map(|ticket| Presented { ticket, now });
+            let presented = self.presented.get(&run).map(|tickets| Presented { tickets, now });
             self.gate.admit_with(principal, asked, presented)
         });
         if self.gate.has_extension() {
@@ -234,13 +234,11 @@ impl Owner {
 
     /// Takes the use of the ticket that stands for the rules of an approved call, where one does.
     fn spend(&self, site: &Site, admitted: &mut Admitted, turn: &Turn) -> Result<(), String> {
-        if !admitted.by_ticket {
-            return Ok(());
-        }
+        let Some(place) = admitted.by_ticket else { return Ok(()) };
         let held = self.principals.get(&site.run).zip(self.presented.get(&site.run));
-        let (principal, ticket) = held.ok_or("its ticket is gone")?;
-        let presented = Presented { ticket, now: turn.now() };
-        self.gate.spend(principal, admitted, presented).map_err(|why| why.to_string())
+        let (principal, tickets) = held.ok_or("its ticket is gone")?;
+        let presented = Presented { tickets, now: turn.now() };
+        self.gate.spend(principal, admitted, presented, place).map_err(|why| why.to_string())
     }
 
     /// What is put before an approver; inside, why it cannot be.

@@ -69,6 +69,8 @@ pub enum Code {
     InvalidParams,
     /// There is no such run or tool.
     NotFound,
+    /// The policy does not allow it.
+    Denied,
     /// The state does not allow it.
     Conflict,
     /// Too many peers, or the node is ending.

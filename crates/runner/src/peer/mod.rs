@@ -26,3 +26,20 @@ pub use identity::{Peer, Unidentified};
 pub use message::{Code, Fault, MESSAGE_DEPTH};
 pub use method::REQUEST_KIND;
 pub use room::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE};
+
+#[cfg(test)]
+#[path = "../../../../fuzz/checks/peer.rs"]
+mod fuzzed;
+#[cfg(test)]
+#[path = "../../../../fuzz/checks/seeds.rs"]
+mod seeds;
+
+#[cfg(test)]
+mod tests {
+    use super::{fuzzed, seeds};
+
+    #[test]
+    fn the_seeds_of_the_fuzz_target_and_what_is_near_them_hold() {
+        assert!(seeds::replay("peer", &|data| fuzzed::check(data)) > 1_000);
+    }
+}

@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use engine::run::StoppedBy;
 use journal::{CommitError, Journal, Operation, ReadError, Reader};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ticket::{
-    Audience, Claims, Id, LIFE_MAX, LIFE_TOOL, LIFE_WORKFLOW, MintError, SKEW, Signer, Ticket,
+    Audience, Claims, Expiry, Id, LIFE_MAX, LIFE_TOOL, LIFE_WORKFLOW, MintError, SKEW, Signer,
+    Spent, Ticket,
 };
 
-use super::keys::{self, KeysError};
+use super::book::Shut;
+use super::keys::{self, Earlier, Keys, KeysError, Scheme};
 use super::ledger::{self, DENIED_KIND, ISSUED_KIND, Issue, REVOKED_KIND, Revocation};
-use super::{rows, time};
+use super::time;
 use crate::gate::{Asked, Gate, Principal, Refused};
 use crate::layout::Layout;
 use crate::node::log;
-use crate::{clock, record, tool};
+use crate::{clock, projection, record, tool};
 
 /// What tickets are made and revoked with.
 #[derive(Debug)]
@@ -29,8 +32,26 @@ pub struct Issuing<'a> {
     pub(crate) principal: &'a Principal,
 }
 
+/// How long a ticket lives; written in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
+pub struct Life(pub Duration);
+
+impl From<u64> for Life {
+    fn from(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+}
+
+impl From<Life> for u64 {
+    fn from(Life(life): Life) -> Self {
+        Self::try_from(life.as_millis()).unwrap_or(Self::MAX)
+    }
+}
+
 /// A ticket somebody wants.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Wanted {
     /// For calls of these tools; none, if it is for a workflow.
     pub tools: Vec<String>,
@@ -49,9 +70,12 @@ pub struct Wanted {
     /// Only under the policy now in force.
     pub this_policy: bool,
     /// How long; 30 s for tools and 1 h for a workflow without it.
-    pub life: Option<Duration>,
+    #[serde(rename = "life_ms")]
+    pub life: Option<Life>,
     /// How often; once without it.
     pub uses: Option<u16>,
+    /// How it is signed.
+    pub scheme: Scheme,
 }
 
 /// A ticket that was made and is on record.
@@ -72,6 +96,12 @@ pub enum NotIssued {
     /// Policy or another guard stopped it.
     #[error("stopped by `{}`: {}", .0.name, .0.detail)]
     Stopped(StoppedBy),
+    /// What is known of tickets cannot be read, so none is added to it.
+    #[error(transparent)]
+    Shut(#[from] Shut),
+    /// There is no room to remember one more that is revoked.
+    #[error("{0}")]
+    Full(Spent),
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -104,16 +134,15 @@ impl Issuing<'_> {
     /// # Errors
     /// [`NotIssued`]; then there is no ticket.
     pub fn mint(&self, wanted: &Wanted) -> Result<Issued, NotIssued> {
-        let life = wanted.life.unwrap_or(match wanted.workflow {
-            Some(_) => LIFE_WORKFLOW,
-            None => LIFE_TOOL,
-        });
+        let usual = if wanted.workflow.is_some() { LIFE_WORKFLOW } else { LIFE_TOOL };
+        let life = wanted.life.map_or(usual, |Life(life)| life);
         let principal = wanted.principal.as_deref().unwrap_or(&self.principal.id);
         let uses = wanted.uses.unwrap_or(1);
         let mut asked = json!({
             "tools": wanted.tools, "principal": principal, "paths": wanted.paths,
             "reaches": wanted.hosts, "scopes": wanted.scopes, "uses": uses,
             "life": life.as_secs_f64(), "this_policy": wanted.this_policy,
+            "scheme": wanted.scheme,
         });
         let named = [("workflow", &wanted.workflow), ("peer", &wanted.peer)];
         for (name, value) in
@@ -124,7 +153,13 @@ impl Issuing<'_> {
             }
         }
         let decision = self.admit(tool::TICKET_MINT, &asked)?;
-        let signer = keys::read_or_make(self.layout)?.signer()?;
+        let book = self.gate.book();
+        let _turn = book.turn();
+        // A ticket that nobody could use is not made.
+        book.known()?;
+        let keys = keys::read_or_make(self.layout, wanted.scheme)?;
+        let signer = keys.signer(wanted.scheme)?;
+        book.accept(keys.keyring());
         let id = Id(clock::ticket_id().map_err(|error| NotIssued::System(error.to_string()))?);
         self.sign(wanted, (id, life, principal, uses), &signer, (asked, decision))
     }
@@ -138,9 +173,7 @@ impl Issuing<'_> {
     ) -> Result<Issued, NotIssued> {
         let (now, key) = (clock::now(), signer.id().to_string());
         let reader = self.reader()?;
-        let known = rows(&reader, now)?;
-        let last = known.get(&ledger::nonce_row(&key, principal)).and_then(Value::as_u64);
-        let nonce = last.unwrap_or(0).saturating_add(1);
+        let nonce = nonce(&reader, &ledger::nonce_row(&key, principal))?.saturating_add(1);
         let log = log();
         let claims = Claims {
             id,
@@ -162,7 +195,7 @@ impl Issuing<'_> {
             expires: time(now).after(life),
             uses,
             nonce,
-            epoch: ledger::epoch(&known),
+            epoch: epoch(&reader)?,
         };
         let expires = claims.expires.0;
         let ticket = ticket::mint(claims, signer)?;
@@ -182,21 +215,37 @@ impl Issuing<'_> {
             Revoke::All => json!({ "all": true }),
         };
         let decision = self.admit(tool::TICKET_REVOKE, &asked)?;
-        let now = clock::now();
-        let over = time(now).after(LIFE_MAX).after(SKEW).0;
+        let (book, now) = (self.gate.book(), clock::now());
+        let _turn = book.turn();
+        let known = book.known()?;
+        // It counts in this process before it is on record: what is told to be revoked is revoked everywhere.
         let revocation = match what {
             Revoke::One(id) => {
-                Revocation { ticket: Some((id.to_string(), over)), epoch: None, decision }
+                let over = time(now).after(LIFE_MAX).after(SKEW);
+                known.revoke(id, Expiry(over)).map_err(NotIssued::Full)?;
+                Revocation { ticket: Some((id.to_string(), over.0)), epoch: None, decision }
             }
             Revoke::All => {
-                let epoch = ledger::epoch(&rows(&self.reader()?, now)?);
-                let next = epoch.checked_add(1).ok_or_else(|| {
+                let next = epoch(&self.reader()?)?.checked_add(1).ok_or_else(|| {
                     NotIssued::System("the tenant's epoch cannot be raised any more".to_owned())
                 })?;
+                known.raise(next);
                 Revocation { ticket: None, epoch: Some(next), decision }
             }
         };
         self.record(REVOKED_KIND, &revocation)
+    }
+
+    /// Makes a new key of a scheme, and accepts what is accepted from now on in this process too.
+    ///
+    /// # Errors
+    /// [`KeysError`].
+    pub fn rotate(&self, scheme: Scheme, earlier: Earlier) -> Result<Keys, KeysError> {
+        let _turn = self.gate.book().turn();
+        let rotated = keys::rotate(self.layout, scheme, earlier);
+        // Retired keys may be gone even where making the new one failed.
+        self.gate.book().accept(Keys::read(self.layout).and_then(|keys| keys.keyring()));
+        rotated
     }
 
     fn admit(&self, tool: &str, arguments: &Value) -> Result<Value, NotIssued> {
@@ -222,13 +271,34 @@ impl Issuing<'_> {
     }
 
     /// Makes one record durable, with what follows from it, in the name of who asks.
-    fn record(&self, kind: &'static str, body: &impl serde::Serialize) -> Result<(), NotIssued> {
+    fn record(&self, kind: &'static str, body: &impl Serialize) -> Result<(), NotIssued> {
         let mut draft = record::node_draft(kind, body, clock::now());
         self.principal.id.clone_into(&mut draft.principal);
         let changes = ledger::changes(kind, &draft.payload);
         self.journal.commit(Operation { log: log(), drafts: vec![draft], changes }).map(drop)?;
         Ok(())
     }
+}
+
+/// The last nonce of an issuer for a principal; 0 before the first.
+fn nonce(reader: &Reader, row: &str) -> Result<u64, NotIssued> {
+    let found = row_of(reader, row)?;
+    found.map_or(Some(0), |found| found.as_u64()).ok_or_else(|| unreadable(row))
+}
+
+fn epoch(reader: &Reader) -> Result<u32, NotIssued> {
+    let found = row_of(reader, ledger::EPOCH)?;
+    ledger::epoch(found.as_ref()).ok_or_else(|| unreadable(ledger::EPOCH))
+}
+
+fn row_of(reader: &Reader, row: &str) -> Result<Option<Value>, NotIssued> {
+    let found = reader.view_get(projection::TICKET, row.as_bytes())?;
+    let read = |bytes: Vec<u8>| serde_json::from_slice(&bytes).map_err(|_| unreadable(row));
+    found.map(read).transpose()
+}
+
+fn unreadable(row: &str) -> NotIssued {
+    Shut::unreadable(row).into()
 }
 
 /// A list that restricts; one that is empty does not.

@@ -1,22 +1,26 @@
-//! Token secrets on disk: `.palisade/keys/token-N.secret`, each 32 random bytes in hexadecimal, for the owner alone.
+//! What tickets are signed with, on disk: `.palisade/keys/token-N.secret` for those that stay in the node and
+//! `ticket-N.key`, the seeds of key pairs, for those that leave it. Each is 32 random bytes in hexadecimal.
 //!
-//! The highest number signs, every one of them is accepted; rotating adds one, retiring removes those before it. A
-//! file that others could read is refused, never repaired: whoever could read it may have. Made on demand, never
-//! shown.
+//! Of each scheme the highest number signs, every one of them is accepted; rotating adds one, retiring removes those
+//! before it. A file that others could read is refused, never repaired: whoever could read it may have. Made on
+//! demand; of a key pair the public half is shown, of a secret nothing.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use ticket::{Key, KeyError, KeyId, Keyring, Secret, Signer};
+use serde::{Deserialize, Serialize};
+use ticket::{Key, KeyError, KeyId, Keyring, NodeKey, PublicKey, Secret, Signer};
 
 use crate::clock;
 use crate::layout::Layout;
 
-/// Most secrets that are accepted at once.
-const SECRETS_MAX: usize = 8;
-/// Longest file of a secret, in bytes.
+/// Most keys of one scheme that are accepted at once.
+const KEYS_MAX: usize = 8;
+/// Bytes of the seed of a key pair.
+const SEED_BYTES: usize = 32;
+/// Longest file of a key, in bytes.
 const FILE_BYTES_MAX: u64 = 4096;
 /// Mode bits that let anybody but the owner in.
 const OTHERS: u32 = 0o077;
@@ -33,8 +37,8 @@ pub enum KeysError {
         /// The file or folder.
         path: PathBuf,
     },
-    /// It is no secret.
-    #[error("`{}` holds no token secret", path.display())]
+    /// It is no key.
+    #[error("`{}` holds no token secret or key", path.display())]
     Content {
         /// The file.
         path: PathBuf,
@@ -42,8 +46,11 @@ pub enum KeysError {
     /// It is one that keeps nobody out.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The ticket was signed with none of the key pairs.
+    #[error("the project has no key pair `{0}`")]
+    NoPair(KeyId),
     /// More of them than are accepted.
-    #[error("more than {SECRETS_MAX} token secrets are accepted")]
+    #[error("more than {KEYS_MAX} keys of one kind are accepted")]
     TooMany,
     /// The system says no.
     #[error("`{}` cannot be used", path.display())]
@@ -69,21 +76,51 @@ impl KeysError {
                  `palisade ticket rotate --retire`"
             }
             Self::Content { .. } | Self::Key(_) => {
-                "remove the file and make a new secret with `palisade ticket rotate`"
+                "remove the file and make a new one with `palisade ticket rotate`"
             }
+            Self::NoPair(_) => "narrow it where it was minted: nobody else has its key",
             Self::TooMany => "remove the old ones with `palisade ticket rotate --retire`",
             Self::System { .. } => "make the state folder readable and writable for you alone",
         }
     }
 }
 
-/// The secrets of a project, the newest last.
-#[derive(Debug)]
-pub struct Secrets {
-    found: Vec<(u32, Secret)>,
+/// How a ticket is signed, which says where it can be checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheme {
+    /// Under a secret (HMAC-SHA-256): checked where the secret is, narrowed by whoever holds it.
+    #[default]
+    Secret,
+    /// With a key pair (Ed25519): checked by anybody with its public half, narrowed where it was minted.
+    Signed,
 }
 
-impl Secrets {
+impl Scheme {
+    /// What the files of its keys are called around their number.
+    fn affixes(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Secret => ("token-", ".secret"),
+            Self::Signed => ("ticket-", ".key"),
+        }
+    }
+
+    /// The number in a file's name.
+    fn number(self, path: &Path) -> Option<u32> {
+        let (before, after) = self.affixes();
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix(before)?.strip_suffix(after)?.parse().ok()
+    }
+}
+
+/// The keys of a project, the newest last.
+#[derive(Debug)]
+pub struct Keys {
+    secrets: Vec<(u32, Secret)>,
+    pairs: Vec<(u32, NodeKey)>,
+}
+
+impl Keys {
     /// Reads them.
     ///
     /// # Errors
@@ -97,18 +134,21 @@ impl Secrets {
             Err(source) => return Err(system(source)),
         };
         closed(&folder, &fs::symlink_metadata(&folder).map_err(system)?)?;
-        let mut found = Vec::new();
+        let (mut secrets, mut pairs) = (Vec::new(), Vec::new());
         for entry in entries {
             let path = entry.map_err(system)?.path();
-            if let Some(number) = number(&path) {
-                found.push((number, one(&path)?));
+            if let Some(number) = Scheme::Secret.number(&path) {
+                secrets.push((number, Secret::new(&one(&path)?)?));
+            } else if let Some(number) = Scheme::Signed.number(&path) {
+                pairs.push((number, pair(&path)?));
             }
         }
-        found.sort_by_key(|(number, _)| *number);
-        match found.len() {
+        secrets.sort_by_key(|(number, _)| *number);
+        pairs.sort_by_key(|(number, _)| *number);
+        match secrets.len().max(pairs.len()) {
             0 => Err(KeysError::None),
-            count if count > SECRETS_MAX => Err(KeysError::TooMany),
-            _ => Ok(Self { found }),
+            count if count > KEYS_MAX => Err(KeysError::TooMany),
+            _ => Ok(Self { secrets, pairs }),
         }
     }
 
@@ -117,38 +157,62 @@ impl Secrets {
     /// # Errors
     /// When one is there twice.
     pub fn keyring(&self) -> Result<Keyring, KeysError> {
-        let key = |(_, secret): &(u32, Secret)| Key::Secret(secret.clone());
-        Ok(Keyring::new(self.found.iter().map(key).collect())?)
+        let secrets = self.secrets.iter().map(|(_, secret)| Key::Secret(secret.clone()));
+        let pairs = self.pairs.iter().map(|(_, pair)| Key::Public(pair.public()));
+        Ok(Keyring::new(secrets.chain(pairs).collect())?)
     }
 
-    /// What new tickets are signed with.
+    /// What new tickets of a scheme are signed with.
     ///
     /// # Errors
     /// When there is none.
-    pub fn signer(&self) -> Result<Signer, KeysError> {
-        let (_, newest) = self.found.last().ok_or(KeysError::None)?;
-        Ok(Signer::Secret(newest.clone()))
+    pub fn signer(&self, scheme: Scheme) -> Result<Signer, KeysError> {
+        let signer = match scheme {
+            Scheme::Secret => self.secrets.last().map(|(_, secret)| Signer::Secret(secret.clone())),
+            Scheme::Signed => self.pairs.last().map(|(_, pair)| Signer::Node(pair.clone())),
+        };
+        signer.ok_or(KeysError::None)
     }
 
-    /// The names of all of them, the newest last.
-    pub fn names(&self) -> impl Iterator<Item = KeyId> {
-        self.found.iter().map(|(_, secret)| secret.id())
+    /// The key pair of this name.
+    ///
+    /// # Errors
+    /// When the project has none.
+    pub fn pair(&self, name: KeyId) -> Result<&NodeKey, KeysError> {
+        let found = self.pairs.iter().map(|(_, pair)| pair).find(|pair| pair.public().id() == name);
+        found.ok_or(KeysError::NoPair(name))
+    }
+
+    /// The names of all keys of a scheme, the newest last.
+    #[must_use]
+    pub fn names(&self, scheme: Scheme) -> Vec<KeyId> {
+        match scheme {
+            Scheme::Secret => self.secrets.iter().map(|(_, secret)| secret.id()).collect(),
+            Scheme::Signed => self.public().map(|key| key.id()).collect(),
+        }
+    }
+
+    /// The public halves of the key pairs, the newest last.
+    pub fn public(&self) -> impl Iterator<Item = PublicKey> {
+        self.pairs.iter().map(|(_, pair)| pair.public())
     }
 }
 
-/// The secrets of a project, with a first one made where there is none.
+/// The keys of a project, with a first one of a scheme made where there is none.
 ///
 /// # Errors
-/// As [`Secrets::read`], and when it cannot be made.
-pub fn read_or_make(layout: &Layout) -> Result<Secrets, KeysError> {
-    match Secrets::read(layout) {
-        Err(KeysError::None) => rotate(layout, Earlier::Kept),
-        read => read,
+/// As [`Keys::read`], and when it cannot be made.
+pub fn read_or_make(layout: &Layout, scheme: Scheme) -> Result<Keys, KeysError> {
+    match Keys::read(layout) {
+        Ok(keys) if !keys.names(scheme).is_empty() => Ok(keys),
+        Ok(_) | Err(KeysError::None) => rotate(layout, scheme, Earlier::Kept),
+        failed => failed,
     }
 }
 
-/// What becomes of the secrets before a new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of the keys before a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Earlier {
     /// Their tickets stay valid.
     Kept,
@@ -156,11 +220,11 @@ pub enum Earlier {
     Retired,
 }
 
-/// Makes a new secret, with which tickets are signed from now on.
+/// Makes a new key, with which tickets of its scheme are signed from now on.
 ///
 /// # Errors
-/// [`KeysError`]; then the secrets are as they were, but for retired ones that may be gone.
-pub fn rotate(layout: &Layout, earlier: Earlier) -> Result<Secrets, KeysError> {
+/// [`KeysError`]; then the keys are as they were, but for retired ones that may be gone.
+pub fn rotate(layout: &Layout, scheme: Scheme, earlier: Earlier) -> Result<Keys, KeysError> {
     let folder = layout.keys();
     let system = |path: &Path| {
         let path = path.to_path_buf();
@@ -171,19 +235,20 @@ pub fn rotate(layout: &Layout, earlier: Earlier) -> Result<Secrets, KeysError> {
     let mut numbers: Vec<(u32, PathBuf)> = fs::read_dir(&folder)
         .map_err(system(&folder))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter_map(|path| number(&path).map(|number| (number, path)))
+        .filter_map(|path| scheme.number(&path).map(|number| (number, path)))
         .collect();
     numbers.sort();
-    if earlier == Earlier::Kept && numbers.len() >= SECRETS_MAX {
+    if earlier == Earlier::Kept && numbers.len() >= KEYS_MAX {
         return Err(KeysError::TooMany);
     }
     let next = numbers.last().map_or(1, |(number, _)| number.saturating_add(1));
-    let path = folder.join(format!("token-{next}.secret"));
-    let secret = clock::seed().map_err(|error| KeysError::System {
+    let (before, after) = scheme.affixes();
+    let path = folder.join(format!("{before}{next}{after}"));
+    let seed = clock::seed().map_err(|error| KeysError::System {
         path: path.clone(),
         source: io::Error::other(error.to_string()),
     })?;
-    let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -197,13 +262,17 @@ pub fn rotate(layout: &Layout, earlier: Earlier) -> Result<Secrets, KeysError> {
         }
     }
     File::open(&folder).and_then(|folder| folder.sync_all()).map_err(system(&folder))?;
-    Secrets::read(layout)
+    Keys::read(layout)
 }
 
-/// The number in `token-N.secret`.
-fn number(path: &Path) -> Option<u32> {
-    let name = path.file_name()?.to_str()?;
-    name.strip_prefix("token-")?.strip_suffix(".secret")?.parse().ok()
+/// The key pair whose seed a file holds.
+fn pair(path: &Path) -> Result<NodeKey, KeysError> {
+    let bytes = one(path)?;
+    // What is too weak for a secret is too weak for a seed.
+    Secret::new(&bytes)?;
+    let seed: [u8; SEED_BYTES] =
+        bytes.try_into().map_err(|_| KeysError::Content { path: path.to_path_buf() })?;
+    Ok(NodeKey::of_seed(&seed))
 }
 
 fn closed(path: &Path, found: &fs::Metadata) -> Result<(), KeysError> {
@@ -214,7 +283,8 @@ fn closed(path: &Path, found: &fs::Metadata) -> Result<(), KeysError> {
     Ok(())
 }
 
-fn one(path: &Path) -> Result<Secret, KeysError> {
+/// The bytes of a file that holds a key.
+fn one(path: &Path) -> Result<Vec<u8>, KeysError> {
     let system = |source| KeysError::System { path: path.to_path_buf(), source };
     let content = || KeysError::Content { path: path.to_path_buf() };
     let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
@@ -229,8 +299,5 @@ fn one(path: &Path) -> Result<Secret, KeysError> {
         u8::from_str_radix(pair, 16).ok()
     };
     let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    match bytes {
-        Some(bytes) if rest.is_empty() => Ok(Secret::new(&bytes)?),
-        _ => Err(content()),
-    }
+    bytes.filter(|_| rest.is_empty()).ok_or_else(content)
 }

@@ -9,8 +9,9 @@ use engine::run::{Digest, Micros};
 use journal::Change;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use ticket::{Expiry, Id, KeyId, Time, Used, Uses, Verified, Window};
+use ticket::{Expiry, KeyId, Time, Used, Uses, Verified, Window};
 
+use super::book::Unstarted;
 use crate::projection;
 
 /// Event type of a ticket that was made.
@@ -22,7 +23,8 @@ pub(crate) const REVOKED_KIND: &str = "ticket.revoked";
 /// Event type of a ticket that was asked for and not made.
 pub(crate) const DENIED_KIND: &str = "ticket.denied";
 
-const EPOCH: &str = "epoch";
+/// The row of the tenant's epoch.
+pub(super) const EPOCH: &str = "epoch";
 
 /// One use of a ticket that was handed in, to be recorded with the call it allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +98,15 @@ pub(crate) struct Revocation {
     pub(crate) decision: Value,
 }
 
+/// What is recorded of a workflow whose actions tickets denied. No part of a ticket's text is in it.
+pub(crate) fn unstarted(workflow: &str, why: &Unstarted) -> Value {
+    let why: Vec<String> = match why {
+        Unstarted::Shut { shut, .. } => vec![shut.to_string()],
+        Unstarted::Denied { why, .. } => why.iter().map(ToString::to_string).collect(),
+    };
+    json!({ "workflow": workflow, "denied": why })
+}
+
 /// Rows of one kind that are read at a start.
 pub(super) struct Part {
     pub(super) prefix: &'static str,
@@ -109,7 +120,6 @@ pub(super) fn parts(now: Micros) -> Vec<Part> {
         Part { prefix: "use/", after: live("use/") },
         Part { prefix: "revoked/", after: live("revoked/") },
         Part { prefix: "window/", after: None },
-        Part { prefix: "nonce/", after: None },
         Part { prefix: EPOCH, after: None },
     ]
 }
@@ -152,47 +162,121 @@ fn revoked(one: &Revocation) -> Vec<Change> {
     ticket.chain(one.epoch.iter().map(|epoch| row(EPOCH.to_owned(), &json!(epoch)))).collect()
 }
 
-/// The tenant's epoch.
-pub(super) fn epoch(rows: &BTreeMap<String, Value>) -> u32 {
-    let epoch = rows.get(EPOCH).and_then(Value::as_u64).unwrap_or(0);
-    u32::try_from(epoch).unwrap_or(u32::MAX)
+/// The tenant's epoch, from its row where there is one; `None` when that says none.
+pub(super) fn epoch(row: Option<&Value>) -> Option<u32> {
+    row.map_or(Some(0), |row| row.as_u64()?.try_into().ok())
 }
 
-/// Brings back what was used and revoked.
-pub(super) fn restore(rows: &BTreeMap<String, Value>, uses: &Uses) {
+/// Brings back what was used and revoked and still matters at `now`.
+///
+/// # Errors
+/// The first row that cannot be read: nobody knows then what was used.
+pub(super) fn restore(
+    rows: &BTreeMap<String, Value>,
+    uses: &Uses,
+    now: Expiry,
+) -> Result<(), String> {
     for (key, value) in rows {
         let mut words = key.splitn(3, '/');
-        let (Some(kind), Some(one), Some(two)) = (words.next(), words.next(), words.next()) else {
-            continue;
-        };
-        match kind {
-            "use" => restore_use(one, two, value, uses),
-            "revoked" => {
-                if let (Ok(dead), Ok(id)) = (one.parse(), two.parse::<Id>()) {
-                    uses.restore_revoked(id, Expiry(Time(dead)));
-                }
+        let restored = match (words.next(), words.next(), words.next()) {
+            (Some("use"), Some(dead), Some(id)) => restore_use(dead, id, value, uses),
+            (Some("revoked"), Some(dead), Some(id)) => restore_revoked(dead, id, uses),
+            (Some("window"), Some(name), Some(principal)) => {
+                restore_window((name, principal), value, uses, now)
             }
-            "window" => restore_window(one, two, value, uses),
-            _ => {}
+            (Some(EPOCH), None, None) => Some(()),
+            _ => None,
+        };
+        restored.ok_or_else(|| key.clone())?;
+    }
+    Ok(())
+}
+
+fn restore_use(dead: &str, id: &str, value: &Value, uses: &Uses) -> Option<()> {
+    let count = value.get("count")?.as_u64()?.try_into().ok()?;
+    let (id, dead) = (id.parse().ok()?, Expiry(Time(dead.parse().ok()?)));
+    uses.restore(Used { id, count, dead });
+    Some(())
+}
+
+fn restore_revoked(dead: &str, id: &str, uses: &Uses) -> Option<()> {
+    uses.restore_revoked(id.parse().ok()?, Expiry(Time(dead.parse().ok()?)));
+    Some(())
+}
+
+fn restore_window(
+    (name, principal): (&str, &str),
+    value: &Value,
+    uses: &Uses,
+    now: Expiry,
+) -> Option<()> {
+    let number = |name: &str| value.get(name)?.as_u64();
+    let seen = u128::from_str_radix(value.get("seen")?.as_str()?, 16).ok()?;
+    let window = Window::restored(number("highest")?, seen);
+    let key = KeyId(u64::from_str_radix(name, 16).ok()?.to_be_bytes());
+    let dead = Expiry(Time(number("dead")?));
+    // A window is of use as long as one of its tickets could be used.
+    if dead > now {
+        uses.restore_window(key, principal, window, dead);
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_cannot_be_read_is_named_and_never_passed_over() {
+        let id = "09".repeat(16);
+        let (key, good) = ("0123456789abcdef", json!({ "highest": 1, "seen": "1", "dead": 9 }));
+        let rows = [
+            (format!("use/9/{id}"), json!({ "count": 1 }), true),
+            (format!("use/9/{id}"), json!({ "count": 70_000 }), false),
+            (format!("use/9/{id}"), json!({}), false),
+            ("use/9/x".to_owned(), json!({ "count": 1 }), false),
+            (format!("use/x/{id}"), json!({ "count": 1 }), false),
+            (format!("revoked/9/{id}"), json!({}), true),
+            ("revoked/9/x".to_owned(), json!({}), false),
+            (format!("revoked//{id}"), json!({}), false),
+            (format!("window/{key}/user:a/b"), good.clone(), true),
+            (format!("window/x/{key}"), good.clone(), false),
+            (format!("window/{key}/a"), json!({ "highest": 1, "seen": "1" }), false),
+            (format!("window/{key}/a"), json!({ "highest": 1, "seen": 1, "dead": 9 }), false),
+            (format!("window/{key}"), good, false),
+            (EPOCH.to_owned(), json!(3), true),
+            ("epochal".to_owned(), json!(3), false),
+            ("other/9/x".to_owned(), json!({}), false),
+        ];
+        for (key, value, reads) in rows {
+            let rows = BTreeMap::from([(key.clone(), value)]);
+            let restored = restore(&rows, &Uses::new(10), Expiry(Time(5)));
+            assert_eq!(restored, if reads { Ok(()) } else { Err(key) });
         }
     }
-}
 
-fn restore_use(dead: &str, id: &str, value: &Value, uses: &Uses) {
-    // A count that cannot be read is one that is used up.
-    let count = value.get("count").and_then(Value::as_u64).and_then(|count| count.try_into().ok());
-    if let (Ok(dead), Ok(id)) = (dead.parse(), id.parse::<Id>()) {
-        uses.restore(Used { id, count: count.unwrap_or(u16::MAX), dead: Expiry(Time(dead)) });
+    #[test]
+    fn windows_that_are_over_are_left_in_the_journal() {
+        let rows = (0..100).map(|n| {
+            let window = json!({ "highest": 1, "seen": "1", "dead": n });
+            (format!("window/0123456789abcdef/agent:{n}"), window)
+        });
+        let uses = Uses::new(10);
+        assert_eq!(restore(&rows.collect(), &uses, Expiry(Time(89))), Ok(()));
+        assert_eq!(uses.windows(), 10);
     }
-}
 
-fn restore_window(key: &str, principal: &str, value: &Value, uses: &Uses) {
-    let number = |name: &str| value.get(name).and_then(Value::as_u64);
-    let seen = value.get("seen").and_then(Value::as_str);
-    let seen = seen.and_then(|seen| u128::from_str_radix(seen, 16).ok());
-    let Ok(key) = u64::from_str_radix(key, 16) else { return };
-    // A window that cannot be read has seen everything below its highest nonce.
-    let window = Window::restored(number("highest").unwrap_or(u64::MAX), seen.unwrap_or(u128::MAX));
-    let dead = Expiry(Time(number("dead").unwrap_or(u64::MAX)));
-    uses.restore_window(KeyId(key.to_be_bytes()), principal, window, dead);
+    #[test]
+    fn an_epoch_is_a_number_or_unknown() {
+        let table = [
+            (None, Some(0)),
+            (Some(json!(7)), Some(7)),
+            (Some(json!("7")), None),
+            (Some(json!(-1)), None),
+            (Some(json!(5_000_000_000_u64)), None),
+        ];
+        for (row, expected) in table {
+            assert_eq!(epoch(row.as_ref()), expected, "{row:?}");
+        }
+    }
 }

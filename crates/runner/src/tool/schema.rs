@@ -76,6 +76,7 @@ pub(super) fn ticket_mint() -> Value {
             "uses": { "type": "integer", "minimum": 1, "maximum": 65_535 },
             "life": { "type": "number", "exclusiveMinimum": 0, "maximum": 86_400 },
             "this_policy": { "type": "boolean", "default": false },
+            "scheme": { "enum": ["secret", "signed"], "default": "secret" },
         }),
         &["tools", "principal", "uses", "life"],
     )

@@ -185,7 +185,7 @@ fn an_interrupted_step_that_must_not_repeat_waits_for_a_person() {
     assert!(unknown);
     let told = History::open(&project.layout).unwrap().run(run).unwrap();
     assert_eq!((told.view.summary.state, told.view.steps[0].attempt), (RunState::Waiting, 1));
-    node.retry(run, Some("wait")).unwrap();
+    node.retry(run, Some("wait"), Vec::new()).unwrap();
     until_end(&events, run);
     node.stop().unwrap();
 }
@@ -199,7 +199,7 @@ fn views_are_what_the_records_say_byte_for_byte() {
     node.stop().unwrap();
     let (watcher, events) = channel();
     let node = project.node_watched(Doing::Nothing, Adopt::Runs(vec![run]), Some((run, watcher)));
-    node.retry(run, None).unwrap();
+    node.retry(run, None, Vec::new()).unwrap();
     until_end(&events, run);
     node.stop().unwrap();
     let interrupted = interrupted(&project, ENDLESS);

@@ -185,6 +185,21 @@ fn requests_that_are_merely_wrong_are_answered_and_the_connection_stays() {
             request("approval.rule", &json!({ "approval": "apr_x", "ruling": "approve" })),
             "invalid_params",
         ),
+        (request("ticket.mint", &json!({ "tool": "fs.read" })), "invalid_params"),
+        (
+            request("ticket.mint", &json!({ "tools": ["fs.read"], "life_ms": "1s" })),
+            "invalid_params",
+        ),
+        (request("ticket.mint", &json!({ "tools": ["fs.read"] })), "denied"),
+        (request("ticket.revoke", &json!({})), "invalid_params"),
+        (request("ticket.revoke", &json!({ "ticket": "x" })), "invalid_params"),
+        (request("ticket.revoke", &json!({ "ticket": "0", "all": true })), "invalid_params"),
+        (request("ticket.revoke", &json!({ "all": true })), "denied"),
+        (request("ticket.rotate", &json!({ "scheme": "secret" })), "invalid_params"),
+        (
+            request("ticket.rotate", &json!({ "scheme": "none", "earlier": "kept" })),
+            "invalid_params",
+        ),
         (request("tool.call", &json!({ "tool": "fs.raed" })), "not_found"),
         (
             request("tool.call", &json!({ "tool": "fs.read", "args": { "pth": "a" } })),

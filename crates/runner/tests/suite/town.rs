@@ -201,7 +201,7 @@ impl Town {
 
     pub(crate) fn retry(&mut self, run: RunId) {
         let by = "user:ada".to_owned();
-        let asking = Asking::Retry { run, step: None, by };
+        let asking = Asking::Retry { run, step: None, by, tickets: Vec::new() };
         self.turn(|owner, turn| owner.ask(asking, turn)).unwrap();
     }
 

@@ -145,7 +145,7 @@ impl Server {
                 self.answers.push(Output::Accepted { request: request.to_owned(), run });
                 Ok(())
             }
-            Ok(Answer::Done) => Ok(()),
+            Ok(Answer::Done | Answer::Denied(_)) => Ok(()),
             Err(refusing) => {
                 Err(broken(Rule::Effect, format!("request `{request}` was refused: {refusing}"))
                     .into())
@@ -164,7 +164,8 @@ impl Server {
     /// A person lets a step be done again whose outcome is unknown.
     pub(super) fn retry(&mut self, run: RunId, step: String, now: Micros) {
         let mut turn = self.turn(now);
-        let asking = Asking::Retry { run, step: Some(step), by: PRINCIPAL.to_owned() };
+        let (step, by, tickets) = (Some(step), PRINCIPAL.to_owned(), Vec::new());
+        let asking = Asking::Retry { run, step, by, tickets };
         drop(self.owner.ask(asking, &mut turn));
         self.turn = Some(turn);
     }

@@ -231,3 +231,29 @@ fn nothing_secret_shows() {
     let refused = Ticket::parse(&broken).unwrap_err().to_string();
     assert!(!refused.contains(&text[..12]), "{refused}");
 }
+
+#[test]
+fn a_public_key_is_read_from_its_own_text_alone() {
+    let key = node().public();
+    let text = key.text();
+    assert_eq!(text.parse::<PublicKey>().unwrap().bytes(), key.bytes());
+    let other = NodeKey::of_seed(&[8; 32]).public();
+    let (name, bytes) = text.rsplit_once('+').unwrap();
+    let renamed = format!("{name}+{}", other.text().rsplit_once('+').unwrap().1);
+    let weak = format!("{name}+{}", encode(&[0; 32]));
+    let table = [
+        ("", KeyError::Form),
+        (bytes, KeyError::Form),
+        (name, KeyError::Form),
+        (&text[1..], KeyError::Form),
+        (&format!("{text}="), KeyError::Form),
+        (&format!("{text} "), KeyError::Form),
+        (&format!("{text}+x"), KeyError::Form),
+        (&text[..text.len() - 4], KeyError::Form),
+        (&renamed, KeyError::Name),
+        (&weak, KeyError::Weak),
+    ];
+    for (text, wanted) in table {
+        assert_eq!(text.parse::<PublicKey>().unwrap_err(), wanted, "{text}");
+    }
+}

@@ -8,10 +8,11 @@
     reason = "tests fail by panicking"
 )]
 
-mod bundle;
+mod action;
 mod check;
 mod concurrency;
 mod format;
+mod fuzzed;
 mod mistakes;
 mod narrowing;
 mod support;

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use ticket::{WINDOW_WIDTH, Window};
+use ticket::*;
+
+use crate::support::*;
 
 /// What the window is meant to be: all nonces seen, and a rule about old ones.
 #[derive(Default)]
@@ -57,4 +59,28 @@ fn a_jump_forgets_the_order_and_not_the_seen() {
     assert!(!window.is_new(5) && window.accept(6), "both are within reach of 132");
     assert!(window.accept(133) && !window.accept(5), "5 is out of reach and refused");
     assert!(window.accept(u64::MAX) && !window.accept(u64::MAX));
+}
+
+#[test]
+fn windows_are_bounded_by_the_tickets_that_live() {
+    let (uses, mut most) = (Uses::new(1_000), 0);
+    for round in 0..20_000_u64 {
+        let now = Time(START.0 + round * SECOND);
+        let principal = format!("agent:{round}");
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&round.to_be_bytes());
+        let ticket = minted(Claims {
+            id: Id(id),
+            principal: &principal,
+            not_before: now,
+            expires: now.after(LIFE_TOOL),
+            ..claims()
+        });
+        let call = Expected { principal: &principal, ..call() };
+        let verified = verify(&ticket, &keyring(), &call, now).unwrap();
+        uses.redeem(&verified, now).unwrap();
+        most = most.max(uses.windows());
+    }
+    assert!(uses.len() <= 31, "{}", uses.len());
+    assert!((31..=64).contains(&most), "{most}");
 }

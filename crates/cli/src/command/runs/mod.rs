@@ -12,6 +12,7 @@ mod watch;
 
 pub(super) use beside::letter;
 
+use super::ticket;
 use crate::arguments::{Global, Runs};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,7 +25,9 @@ pub(crate) fn run(global: &Global, command: Runs) -> Result<Exit, Failure> {
         Runs::Logs { run, step } => logs::run(global, run.as_deref(), step),
         Runs::Explain { run } => explain::run(global, run.as_deref()),
         Runs::Cancel { run, reason } => cancel::run(global, &run, &reason),
-        Runs::Retry { run, step } => resume::retry(global, &run, step.as_deref()),
+        Runs::Retry { run, step, ticket } => {
+            resume::retry(global, &run, step.as_deref(), ticket::presented(&ticket)?)
+        }
         Runs::Resume { run } => resume::resume(global, run.as_deref()),
     }
 }

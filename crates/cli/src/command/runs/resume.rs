@@ -1,6 +1,7 @@
 //! `palisade runs resume` and `runs retry`: going on with recorded runs, to their end.
 //! Which steps may be repeated is the engine's decision; nothing is forced here.
 
+use runner::tickets::Ticket;
 use runner::{Adopt, RunId};
 use serde_json::json;
 
@@ -37,7 +38,7 @@ pub(super) fn resume(global: &Global, run: Option<&str>) -> Result<Exit, Failure
             return Err(Failure::new(Exit::Conflict, format!("run `{run}` has ended"))
                 .fix(format!("`palisade runs retry {run}` does failed steps again")));
         }
-        let ended = go_on(global, run, Again::Nothing)?;
+        let ended = go_on(global, run, Again::Nothing, Vec::new())?;
         if ended == Exit::Interrupted {
             return Ok(ended);
         }
@@ -49,11 +50,16 @@ pub(super) fn resume(global: &Global, run: Option<&str>) -> Result<Exit, Failure
 }
 
 /// Does failed steps of an ended or waiting run again.
-pub(super) fn retry(global: &Global, run: &str, step: Option<&str>) -> Result<Exit, Failure> {
+pub(super) fn retry(
+    global: &Global,
+    run: &str,
+    step: Option<&str>,
+    tickets: Vec<Ticket>,
+) -> Result<Exit, Failure> {
     let (history, _) = session::history(global)?;
     let id = session::run(&history, Some(run))?;
     drop(history);
-    go_on(global, id, step.map_or(Again::Failed, Again::Step))
+    go_on(global, id, step.map_or(Again::Failed, Again::Step), tickets)
 }
 
 /// What is done again.
@@ -65,7 +71,12 @@ enum Again<'a> {
 }
 
 /// Takes `run` up, sets back what is to be done again, and follows it to its end.
-fn go_on(global: &Global, run: RunId, again: Again<'_>) -> Result<Exit, Failure> {
+fn go_on(
+    global: &Global,
+    run: RunId,
+    again: Again<'_>,
+    tickets: Vec<Ticket>,
+) -> Result<Exit, Failure> {
     let (history, _) = session::history(global)?;
     let told = history.run(run).map_err(|error| session::history_failure(&error))?;
     let outline = follow::outline(&told)?;
@@ -76,8 +87,8 @@ fn go_on(global: &Global, run: RunId, again: Again<'_>) -> Result<Exit, Failure>
     let (node, layout) = session::start_watched(global, adopt, Some((run, watcher)))?;
     let asked = match again {
         Again::Nothing => Ok(()),
-        Again::Failed => node.retry(run, None),
-        Again::Step(step) => node.retry(run, Some(step)),
+        Again::Failed => node.retry(run, None, tickets),
+        Again::Step(step) => node.retry(run, Some(step), tickets),
     };
     asked.map_err(|error| unanswered(&error))?;
     let progress = Progress::of(&outline, global.json);

@@ -29,6 +29,7 @@ impl Section {
                 "name",
                 "description",
                 "inputs",
+                "actions",
                 "defaults",
                 "steps",
                 "finally",
@@ -92,7 +93,7 @@ impl Section {
                 ("on", "start the workflow with `palisade run`"),
             ],
             Self::Step => &[
-                ("action", "steps have no effects outside their sandbox in this version"),
+                ("action", "name what the workflow does outside in `actions`, beside `steps`"),
                 ("approval", "ask for review with a `require_review` rule in the policy"),
                 ("gate", "ask for review with a `require_review` rule in the policy"),
                 ("manual", "ask for review with a `require_review` rule in the policy"),
@@ -119,7 +120,13 @@ impl Section {
     /// Keys other systems use for what has another name here.
     fn familiar(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Workflow => &[("jobs", "steps"), ("params", "inputs"), ("after", "finally")],
+            Self::Workflow => &[
+                ("jobs", "steps"),
+                ("params", "inputs"),
+                ("after", "finally"),
+                ("action", "actions"),
+                ("scopes", "actions"),
+            ],
             Self::Step => &[
                 ("id", "name"),
                 ("depends_on", "needs"),

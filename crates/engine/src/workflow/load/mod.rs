@@ -1,10 +1,11 @@
 //! Loading: text to document tree to workflow, reporting everything that is wrong with it.
 //!
-//! Two passes. The first reads every map (`step`, `action`, `surroundings`, `settings`, `sandbox`) and
+//! Two passes. The first reads every map (`acting`, `step`, `action`, `surroundings`, `settings`, `sandbox`) and
 //! remembers where each template stands; the second links steps (`link`) and checks templates
 //! against what they may see (`site`). A mistake never stops a pass, so that one look at the
 //! output repairs the whole file. Nothing is loaded unless everything is right.
 
+mod acting;
 mod action;
 mod inputs;
 mod keys;
@@ -39,6 +40,10 @@ pub const DEFAULT_TOOL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most entries in one `outputs`, `env` or `files` map or one list of a step other than
 /// `run`; more is an error at load.
 pub const MAX_ENTRIES: usize = 256;
+/// The most actions of a workflow; more is an error at load.
+pub const MAX_ACTIONS: usize = 16;
+/// The most scopes of one action; more is an error at load.
+pub const MAX_SCOPES: usize = 16;
 
 /// A workflow that may run, and what its author should look at.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +113,7 @@ impl<'n> Loader<'n> {
         let description = fields.optional("description");
         let description = description.and_then(|node| self.report.take(node.text("description")));
         let inputs = self.inputs(fields.optional("inputs"));
+        let actions = self.acting(fields.optional("actions"));
         let defaults = self.defaults(fields.optional("defaults"));
         let mut drafts = self.steps(&fields, &defaults);
         let outputs = self.workflow_outputs(fields.optional("outputs"));
@@ -122,6 +128,7 @@ impl<'n> Loader<'n> {
             description: description.map(str::to_owned),
             digest: Sha256::digest(self.source.text.as_bytes()).into(),
             inputs: inputs?,
+            actions,
             steps: steps?,
             outputs,
             source_text: self.source.text.clone(),

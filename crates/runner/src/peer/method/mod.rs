@@ -6,6 +6,7 @@
 mod approval;
 mod ping;
 mod run;
+mod ticket;
 mod tool;
 
 use serde::Serialize;
@@ -35,6 +36,9 @@ const METHODS: &[Method] = &[
     Method { name: "ping", recorded: false, answer: ping::answer },
     Method { name: "run.cancel", recorded: true, answer: run::cancel },
     Method { name: "run.get", recorded: true, answer: run::get },
+    Method { name: "ticket.mint", recorded: true, answer: ticket::mint },
+    Method { name: "ticket.revoke", recorded: true, answer: ticket::revoke },
+    Method { name: "ticket.rotate", recorded: true, answer: ticket::rotate },
     Method { name: "tool.call", recorded: true, answer: tool::call },
     Method { name: "tool.list", recorded: true, answer: tool::list },
 ];
