@@ -3,6 +3,7 @@
 //! Nothing is interpreted here; each command turns its own arguments into a request to `runner`.
 
 mod approval;
+mod policy;
 mod records;
 mod secret;
 mod ticket;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::approval::{Approval, Ruled};
+pub(crate) use self::policy::{Apply, Explain, Policy};
 pub(crate) use self::records::{
     Archive, ArchiveCommand, Audit, Due, Export, Format, Journal, Search,
 };
@@ -245,70 +247,6 @@ pub(crate) enum Workflow {
         /// Workflow file
         file: PathBuf,
     },
-}
-
-/// `palisade policy`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Policy {
-    /// Check a policy file
-    Check {
-        /// Policy file; the one in force without it
-        file: Option<PathBuf>,
-    },
-    /// Run the tests a policy file carries
-    Test {
-        /// Policy file; the one in force without it
-        file: Option<PathBuf>,
-        /// Also count which rules, exceptions and argument conditions the tests exercise
-        #[arg(long)]
-        coverage: bool,
-        /// Also change every rule in small ways; fails if the tests miss a change
-        #[arg(long)]
-        mutate: bool,
-    },
-    /// Say why one call is, or was, decided as it is
-    Explain(Explain),
-    /// Show what a second policy file decides differently from a first
-    ///
-    /// The calls are those of the tests of both files, and calls made from the conditions of both; a difference
-    /// that none of them meets is not shown.
-    Diff {
-        /// Policy file before
-        before: PathBuf,
-        /// Policy file after
-        after: PathBuf,
-    },
-    /// Decide recorded calls again under another policy file, and show what changes
-    Replay {
-        /// Policy file to try
-        file: PathBuf,
-        /// Only calls of this last time, such as 7d or 12h
-        #[arg(long, value_name = "TIME")]
-        since: Option<String>,
-        /// At most this many calls, the newest
-        #[arg(long, default_value_t = 1_000)]
-        limit: usize,
-    },
-}
-
-/// `palisade policy explain`.
-#[derive(Debug, Args)]
-pub(crate) struct Explain {
-    /// Tool
-    #[arg(required_unless_present = "record", conflicts_with = "record")]
-    pub(crate) tool: Option<String>,
-    /// A call on record, by the sequence of its `call.decided`, under the rules in force then
-    #[arg(long, value_name = "SEQUENCE", conflicts_with_all = ["arguments", "principal", "role"])]
-    pub(crate) record: Option<u64>,
-    /// An argument, `name=value`; a value that is JSON is taken as JSON
-    #[arg(long = "arg", short = 'a', value_name = "NAME=VALUE")]
-    pub(crate) arguments: Vec<String>,
-    /// Who calls; this process's user without it
-    #[arg(long)]
-    pub(crate) principal: Option<String>,
-    /// A role of the caller
-    #[arg(long)]
-    pub(crate) role: Vec<String>,
 }
 
 /// `palisade artifact`.

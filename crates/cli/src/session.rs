@@ -137,7 +137,8 @@ fn own(
     watcher: Option<(RunId, Sender<Event>)>,
 ) -> Result<(Node, Layout), Failure> {
     let layout = layout(global, configuration)?;
-    let in_force = policy(policy_file(&layout, configuration).as_deref())?;
+    let policy_file = policy_file(&layout, configuration);
+    let in_force = policy(policy_file.as_deref())?;
     let doing = doing(global, configuration)?;
     let principals = principals(configuration);
     let number = |key| configuration.get(key).and_then(|number| number.parse().ok());
@@ -147,6 +148,7 @@ fn own(
         principal: principals.of_this_process(),
         principals,
         policy: (in_force.policy, in_force.source),
+        policy_file,
         extension: configuration.get("policy.extension").map(|path| layout.project().join(path)),
         home: etcetera::home_dir().ok(),
         program: std::env::current_exe().ok(),
@@ -173,6 +175,13 @@ fn own(
                 "warning: the interrupted merge of step {step} of {run} cannot be completed: {error}"
             ),
         });
+    }
+    for run in node.in_doubt() {
+        let again = again(global);
+        output::talk(format!(
+            "warning: a change of the policy was interrupted, and its file holds something else now\n\
+             look at it, then `{again} runs retry {run}` asks for the change again, `{again} runs cancel {run}` ends it"
+        ));
     }
     Ok((node, layout))
 }

@@ -170,7 +170,7 @@ impl Checker<'_> {
             Tools::Named(names) => unable.iter().filter_map(name).find(|tool| {
                 names.iter().any(|(pattern, _)| pattern.is_exact() && pattern.matches(tool))
             }),
-            Tools::Any | Tools::WithPaths(_) => None,
+            Tools::Any | Tools::WithPaths(_) | Tools::BuiltIn(_) => None,
         };
         if exact.is_some() {
             self.report.add(Diagnostic::error(span, message(exact)));

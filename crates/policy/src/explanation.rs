@@ -365,6 +365,7 @@ fn tools(condition: &Condition) -> String {
             names.iter().map(|(name, _)| name.text()).collect::<Vec<_>>().join(" or ")
         }
         Tools::WithPaths(_) => "tools with path arguments".to_owned(),
+        Tools::BuiltIn(name) => (*name).to_owned(),
     }
 }
 

@@ -31,6 +31,7 @@ mod selector;
 mod trial;
 pub mod units;
 
+pub use builtin::{POLICY_CHANGES, POLICY_TOOL, WIDENS};
 pub use call::{Call, OwnedCall};
 pub use catalogue::{Catalogue, CatalogueError, Effect, Tool};
 pub use change::{Changed, Comparison, Shift, compare, witnesses};

@@ -150,6 +150,12 @@ impl Policy {
         self.digest
     }
 
+    /// The digest that a policy of this text has, without reading it.
+    #[must_use]
+    pub fn digest_of(text: &str, catalogue: &Catalogue) -> [u8; 32] {
+        digest(text, catalogue)
+    }
+
     /// The tools this policy was compiled against.
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {

@@ -5,6 +5,7 @@
 //! came of it goes the same way back. [`history`] and [`audit`] read what was recorded. Business meaning is not
 //! decided here: that is `engine` and `policy`.
 
+pub mod amendment;
 pub mod audit;
 pub mod bench;
 pub mod call;

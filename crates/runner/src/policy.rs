@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::policy::document::{Diagnostic, Source};
-use engine::policy::{Policy, compare, witnesses};
+use engine::policy::{Catalogue, Policy, compare, witnesses};
 
 use crate::gate;
 use crate::layout::Layout;
@@ -85,8 +85,15 @@ pub fn load(path: Option<&Path>) -> Result<InForce, PolicyError> {
         let policy = Arc::new(Policy::empty(&catalogue));
         return Ok(InForce { policy, source: None, warnings: Vec::new() });
     };
-    let source = read(path)?;
-    match Policy::load(&source, &catalogue) {
+    of(read(path)?, &catalogue)
+}
+
+/// Reads a policy from its text.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn of(source: Source, catalogue: &Catalogue) -> Result<InForce, PolicyError> {
+    match Policy::load(&source, catalogue) {
         Ok(loaded) => Ok(InForce {
             policy: Arc::new(loaded.policy),
             source: Some(source),
@@ -96,7 +103,7 @@ pub fn load(path: Option<&Path>) -> Result<InForce, PolicyError> {
     }
 }
 
-fn read(path: &Path) -> Result<Source, PolicyError> {
+pub(crate) fn read(path: &Path) -> Result<Source, PolicyError> {
     let failed = |source| PolicyError::Read { path: path.to_path_buf(), source };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;

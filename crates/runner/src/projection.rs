@@ -68,8 +68,10 @@ pub const VIEWS: &[&str] = &[
 pub const WORKFLOW_KIND: &str = "workflow.registered";
 /// Event type of a policy put in force.
 pub const POLICY_KIND: &str = "policy.loaded";
+/// Event type of a policy that somebody wants to put in force.
+pub const PROPOSED_KIND: &str = "policy.proposed";
 
-/// Payload of [`WORKFLOW_KIND`] and [`POLICY_KIND`]: a document as it was.
+/// Payload of [`WORKFLOW_KIND`], [`POLICY_KIND`] and [`PROPOSED_KIND`]: a document as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// Identity: for a workflow the SHA-256 of the text, for a policy its digest.
@@ -199,7 +201,7 @@ impl Fold {
     /// The rows that follow from the next record.
     pub fn take(&mut self, record: &Record) -> Vec<Change> {
         let kind: &str = &record.header.kind;
-        if kind == WORKFLOW_KIND || kind == POLICY_KIND {
+        if [WORKFLOW_KIND, POLICY_KIND, PROPOSED_KIND].contains(&kind) {
             return self.document(kind, record).into_iter().collect();
         }
         if let Some(row) = storage::row_of(kind) {
@@ -229,7 +231,7 @@ impl Fold {
 
     fn document(&mut self, kind: &str, record: &Record) -> Option<Change> {
         let document: Document = serde_json::from_slice(&record.payload).ok()?;
-        let view = if kind == POLICY_KIND { POLICY } else { WORKFLOW };
+        let view = if kind == WORKFLOW_KIND { WORKFLOW } else { POLICY };
         let row = document_row(view, &document);
         if kind == WORKFLOW_KIND {
             self.texts.insert(document.digest, document);

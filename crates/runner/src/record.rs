@@ -99,6 +99,9 @@ pub const UNDO_FINISHED_KIND: &str = "workspace.undo_finished";
 /// Event type of a merge, or of taking one back, that was not allowed.
 pub const MERGE_DENIED_KIND: &str = "workspace.merge_denied";
 
+/// Event type of a policy that took the place of another while a node ran, in the commit of its outcome.
+pub const POLICY_CHANGED_KIND: &str = "policy.changed";
+
 /// Event type of a change of the vault that was decided and may be made from now on; names only.
 pub const SECRET_STARTED_KIND: &str = "secret.started";
 /// Event type of what came of it.

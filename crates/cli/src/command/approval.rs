@@ -6,7 +6,7 @@
 use runner::history::{ApprovalState, ApprovalTold};
 use runner::peer::{Client, ClientError};
 use runner::{Layout, Ruling, Unanswered};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arguments::{Approval, Global, Ruled};
 use crate::command::run::unanswered;
@@ -14,6 +14,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, Table, Tone, elapsed, instant, paint, printable};
 use crate::session;
+
+/// The argument of a change of the policy that has what changes.
+const LINES: &str = "lines";
 
 pub(crate) fn run(global: &Global, command: &Approval) -> Result<Exit, Failure> {
     match command {
@@ -104,7 +107,7 @@ fn print(told: &ApprovalTold) {
     line("tool", &format!("{} (sha256:{})", printable(&subject.tool), subject.definition));
     let arguments = subject.arguments.as_object().into_iter().flatten();
     for (name, value) in arguments {
-        output::line(format!("  {name}: {}", printable(&value.to_string())));
+        argument(name, value);
     }
     line("call", &format!("sha256:{}", subject.call));
     line("policy", &format!("sha256:{}", subject.policy));
@@ -119,6 +122,19 @@ fn print(told: &ApprovalTold) {
         let colon = if answer.reason.is_empty() { "" } else { ": " };
         let said = format!("by {} at {}{colon}{}", answer.by, instant(answer.at.0), answer.reason);
         line(word, &printable(&said));
+    }
+}
+
+/// One argument; a list of lines line by line.
+fn argument(name: &str, value: &Value) {
+    let Some(lines) = value.as_array().filter(|_| name == LINES) else {
+        output::line(format!("  {name}: {}", printable(&value.to_string())));
+        return;
+    };
+    output::line(format!("  {name}:"));
+    for line in lines {
+        let text = line.as_str().map_or_else(|| line.to_string(), str::to_owned);
+        output::line(format!("    {}", printable(&text)));
     }
 }
 

@@ -187,7 +187,7 @@ pub(super) fn outline(history: &RunHistory) -> Result<Outline, Failure> {
     let document = &history.recorded.document;
     let source =
         runner::document::Source { name: document.name.clone(), text: document.text.clone() };
-    runner::workflow::load(&source).map(|loaded| Outline::of(&loaded.workflow)).map_err(|_| {
+    runner::workflow::again(&source).map(|loaded| Outline::of(&loaded.workflow)).map_err(|_| {
         Failure::new(
             Exit::Failure,
             format!("workflow `{}` is not accepted by this version", document.name),

@@ -1,6 +1,7 @@
-//! `palisade policy`: check a file, run its tests, explain one decision, hold two files against each other.
-//! None of these puts a policy in force: that is the file itself, read by the next run.
+//! `palisade policy`: check a file, run its tests, explain one decision, hold two files against each other, and put
+//! another one in force. Only the last of them changes anything.
 
+mod apply;
 mod compare;
 mod explain;
 mod test;
@@ -28,6 +29,7 @@ pub(crate) fn run(global: &Global, command: &Policy) -> Result<Exit, Failure> {
         Policy::Replay { file, since, limit } => {
             compare::replay(global, file, since.as_deref(), *limit)
         }
+        Policy::Apply(command) => apply::apply(global, command),
     }
 }
 

@@ -85,6 +85,7 @@ fn refused(refusing: &Refusing) -> Failure {
                 })
             })
             .fix("give inputs with `-i name=value` or `-f FILE`; the workflow's `inputs:` says which"),
+        Refusing::Deed(_) => Failure::of(Exit::Usage, refusing).fix("`palisade tool list` says what asks for it"),
         Refusing::Key => Failure::of(Exit::Usage, refusing)
             .fix("give another key, such as a digest of what it stands for"),
         Refusing::Actions(why) => ticket::unstarted(why),

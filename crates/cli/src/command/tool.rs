@@ -39,8 +39,11 @@ fn list(global: &Global) -> Result<Exit, Failure> {
     }
     let mut rows = Table::new(&["tool", "effect", "called by"]);
     for tool in tools {
-        let by =
-            if tool.arguments.is_some() { "steps, direct calls" } else { "palisade workspace" };
+        let by = if tool.arguments.is_some() {
+            "steps, direct calls"
+        } else {
+            runner::tool::command(&tool.name).unwrap_or_default()
+        };
         rows.row([tool.name.as_str(), effect(tool), by]);
     }
     output::line(rows.render());
@@ -132,17 +135,27 @@ fn with_owner(global: &Global, mut client: Client, call: &Call) -> Result<RunId,
     let answer = client.request("tool.call", asked).map_err(|error| unasked(&error))?;
     let run = answer.get("run").and_then(Value::as_str).and_then(|run| run.parse().ok());
     let run = run.ok_or_else(|| unasked(&ClientError::Answer))?;
-    let moving = |state: Option<&Value>| {
-        let state = state.and_then(Value::as_str).unwrap_or_default();
-        ["ready", "running", "retrying"].contains(&state)
-    };
-    let mut goes_on = moving(answer.get("state"));
-    while goes_on {
-        let asked = json!({ "run": run, "wait_ms": wait });
-        let view = client.request("run.get", asked).map_err(|error| unasked(&error))?;
-        goes_on = moving(view.pointer("/steps/0/state"));
+    if is_moving(answer.get("state")) {
+        until_still(&mut client, run)?;
     }
     Ok(run)
+}
+
+fn is_moving(state: Option<&Value>) -> bool {
+    let state = state.and_then(Value::as_str).unwrap_or_default();
+    ["ready", "running", "retrying"].contains(&state)
+}
+
+/// Waits until the one step of a run ended or waits for a person.
+pub(super) fn until_still(client: &mut Client, run: RunId) -> Result<(), Failure> {
+    let wait = u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX);
+    loop {
+        let asked = json!({ "run": run, "wait_ms": wait });
+        let view = client.request("run.get", asked).map_err(|error| unasked(&error))?;
+        if !is_moving(view.pointer("/steps/0/state")) {
+            return Ok(());
+        }
+    }
 }
 
 /// On a node of this process; whether the person interrupted it.
@@ -236,7 +249,7 @@ fn refused(error: &CallError) -> Failure {
 }
 
 /// The owner could not be asked, or refused.
-fn unasked(error: &ClientError) -> Failure {
+pub(super) fn unasked(error: &ClientError) -> Failure {
     let exit = match error {
         ClientError::Refused(fault) => match fault.code {
             Code::NotFound => Exit::NotFound,

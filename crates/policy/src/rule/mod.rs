@@ -82,6 +82,8 @@ pub(crate) enum Tools {
     Named(Vec<(NamePattern, Span)>),
     /// Built-in rules only: tools of these effects that declare path arguments.
     WithPaths(&'static [Effect]),
+    /// Built-in rules only: the tool of this name, where there is one.
+    BuiltIn(&'static str),
 }
 
 impl Tools {
@@ -93,6 +95,7 @@ impl Tools {
             Tools::WithPaths(effects) => {
                 effects.contains(&entry.tool.effect) && !entry.paths.is_empty()
             }
+            Tools::BuiltIn(name) => entry.tool.name == *name,
         }
     }
 }

@@ -118,6 +118,7 @@ fn node(layout: Layout, principal: Principal) -> Result<Node, BenchError> {
         principal,
         principals: Principals::default(),
         policy: (policy, Some(source)),
+        policy_file: None,
         extension: None,
         home: None,
         program: None,

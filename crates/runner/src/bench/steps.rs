@@ -145,6 +145,7 @@ fn node(folder: &Path, slots: u32) -> Result<Node, BenchError> {
         principal: Principal::recorded("user:bench"),
         principals: Principals::default(),
         policy: (Arc::new(policy), Some(source)),
+        policy_file: None,
         extension: None,
         home: None,
         program: None,
@@ -242,6 +243,6 @@ fn begun(turn: Turn) -> Option<Job> {
     let (_, effects) = turn.split(&LogId::default());
     effects.into_iter().find_map(|effect| match effect {
         Effect::Begin(job) => Some(*job),
-        Effect::Stop(_) | Effect::Tell(_) => None,
+        Effect::Stop(_) | Effect::Tell(_) | Effect::Stand(_) => None,
     })
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::listing::{self, Described};
 use super::{Call, CallError};
+use crate::node::Submission;
 use crate::workflow;
 
 /// What the names of such workflows begin with.
@@ -36,8 +37,25 @@ pub(super) fn name(tool: &str) -> String {
     format!("{PREFIX}{tool}")
 }
 
+/// The run that a deed is: its arguments are inputs, and what is unknown of its end is never repeated by itself.
+///
+/// # Errors
+/// What is wrong with the arguments.
+pub(crate) fn deed(tool: &str, args: Map<String, Value>) -> Result<Submission, CallError> {
+    let call = Call { tool: tool.to_owned(), args };
+    let mut step = read(&call);
+    if let Some(fields) = step.as_object_mut() {
+        fields.insert("idempotent".to_owned(), false.into());
+    }
+    let inputs = json!({ "additionalProperties": true });
+    let document = json!({ "version": 1, "name": name(tool), "inputs": inputs, "steps": [step] });
+    let workflow = loaded(&call, &document)?;
+    let inputs = Value::Object(call.args);
+    Ok(Submission { workflow, name: name(tool), inputs, key: None, agent: None })
+}
+
 /// The tool that a workflow of this name calls.
-pub(super) fn tool(workflow: &str) -> Option<&str> {
+pub(crate) fn tool(workflow: &str) -> Option<&str> {
     workflow.strip_prefix(PREFIX)
 }
 
@@ -80,7 +98,7 @@ fn reading(call: &Call) -> Result<Arc<Workflow>, CallError> {
 fn loaded(call: &Call, document: &Value) -> Result<Arc<Workflow>, CallError> {
     // JSON is YAML.
     let source = Source { name: "direct call".to_owned(), text: document.to_string() };
-    let loaded = workflow::load(&source).map_err(|findings| CallError::Arguments {
+    let loaded = workflow::again(&source).map_err(|findings| CallError::Arguments {
         tool: call.tool.clone(),
         mistakes: findings.into_iter().map(|finding| finding.message).collect(),
     })?;

@@ -3,7 +3,7 @@
 //! A direct call is a run of one step that is written here (`document`), so that its decision, intent, sandbox,
 //! outcome and everything a restart needs are those of any other step. `listing` says which tools there are.
 
-mod document;
+pub(crate) mod document;
 mod listing;
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::executor::Stream;
 use crate::gate::Principal;
 use crate::history::{History, HistoryError};
 use crate::node::{Desk, Submission, Unanswered};
-use crate::owner;
+use crate::{owner, tool};
 
 pub use listing::{Described, tools};
 
@@ -53,7 +53,7 @@ pub enum CallError {
         near: Option<String>,
     },
     /// The tool is asked for by a command of its own.
-    #[error("tool `{0}` cannot be called directly; `palisade workspace` does")]
+    #[error("tool `{0}` cannot be called directly{by}", by = asked_by(.0))]
     NotCallable(String),
     /// The arguments are not those of the tool.
     #[error("the arguments do not fit tool `{tool}`: {}", mistakes.join("; "))]
@@ -69,6 +69,10 @@ pub enum CallError {
     /// The journal cannot be read.
     #[error(transparent)]
     History(#[from] HistoryError),
+}
+
+fn asked_by(tool: &str) -> String {
+    tool::command(tool).map_or_else(String::new, |command| format!("; `{command}` does"))
 }
 
 impl Call {

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 
 use engine::run::{RunId, StoppedBy};
 use journal::{ArtifactStore, CommitError, Journal, Operation};
@@ -30,7 +31,7 @@ pub struct Merging<'a> {
     /// Where things are.
     pub layout: &'a Layout,
     /// What decides.
-    pub gate: &'a Gate,
+    pub gate: Arc<Gate>,
     /// What records.
     pub journal: &'a Journal,
     /// Who asks.

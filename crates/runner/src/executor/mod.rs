@@ -6,6 +6,7 @@
 
 mod artifact;
 mod bare;
+mod deed;
 mod egress;
 pub mod fast;
 mod local;
@@ -18,7 +19,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use engine::policy::Redact;
+use engine::policy::{Policy, Redact};
 use engine::run::{Completion, Failure, Fence, RunId};
 use engine::workflow::StepIndex;
 use journal::{ArtifactStore, Journal};
@@ -26,6 +27,7 @@ use sandbox::{Canceller, LaunchError, Pool, PoolSize, Spec};
 use serde_json::Value;
 use ticket::Ticket;
 
+use crate::amendment::Replacing;
 use crate::change::Told;
 use crate::clock;
 use crate::gate::{Allows, FileFilter, Gate, Permit, Permitted, Redeemer};
@@ -33,6 +35,7 @@ use crate::layout::Layout;
 use crate::record::Isolation;
 use crate::secrecy::{Cover, Secrecy};
 
+pub use deed::Deed;
 pub use egress::{PROXY_COMMAND, ServeEgressError, serve_egress};
 pub use local::{Place, Program};
 pub use log::{LOG_KIND, Piece, Stream};
@@ -70,6 +73,8 @@ pub enum Work {
     Nothing,
     /// A read-only tool in this process.
     Fast(Box<Fast>),
+    /// A change that the node makes itself.
+    Deed(Box<Deed>),
 }
 
 /// A read-only call.
@@ -106,6 +111,8 @@ pub struct Report {
     pub receipt: Option<Value>,
     /// What it changed in its workspace, where it changed anything.
     pub changes: Option<Told>,
+    /// The policy that it put in force, where it did.
+    pub in_force: Option<Arc<Policy>>,
 }
 
 /// How attempts are carried out.
@@ -131,6 +138,8 @@ pub struct Real {
     pub isolation: Isolation,
     /// An empty folder, which is all of a project that a proxy is shown.
     pub empty: PathBuf,
+    /// What the policy is changed with.
+    pub replacing: Replacing,
     /// What makes permits of tickets.
     redeemer: Arc<Redeemer>,
     /// The oldest generation of Landlock on which programs run.
@@ -186,6 +195,12 @@ impl Real {
             isolation,
             secrecy,
             redeemer: gate.redeemer(),
+            replacing: Replacing {
+                file: None,
+                catalogue: gate.catalogue().clone(),
+                journal: layout.journal(),
+                turn: Mutex::default(),
+            },
             project: layout.project().to_path_buf(),
             artifacts: ArtifactStore::beside(&layout.journal()),
             empty: layout.empty(),
@@ -196,6 +211,13 @@ impl Real {
             attempts: Mutex::default(),
             all_ended: Condvar::new(),
         }
+    }
+
+    /// The same, which may replace the policy in this file.
+    #[must_use]
+    pub fn with_policy_file(mut self, file: Option<PathBuf>) -> Self {
+        self.replacing.file = file;
+        self
     }
 
     /// Refuses every sandbox on a kernel whose Landlock is older.
@@ -311,7 +333,7 @@ fn carry_out(real: &Real, permit: Permit) -> Report {
     let (wanted, redact) = match &job.work {
         Work::Program(program) => (program.secrets.as_slice(), program.redact),
         Work::Fast(fast) => (&[][..], fast.redact),
-        Work::Nothing => (&[][..], Redact::None),
+        Work::Deed(_) | Work::Nothing => (&[][..], Redact::None),
     };
     let (fence, lost) = (job.fence, report::lost(job));
     let (cover, files) = match real.secrecy.cover(&job.secrets, wanted, redact) {
@@ -334,6 +356,7 @@ fn done(real: &Real, permit: &Permit, cover: &Cover) -> Report {
         Allows::Program(program) => local::run(real, program, cover),
         Allows::Nothing => Report::nothing_done(permit.job()),
         Allows::Fast(fast) => answer(real, fast),
+        Allows::Deed(deed) => deed::carry_out(real, deed),
     }
 }
 

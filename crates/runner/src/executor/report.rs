@@ -23,6 +23,7 @@ pub(super) fn lost(job: &Job) -> Report {
         result: Completion::failed(Failure::Sandbox, "the attempt ended without a result"),
         receipt: None,
         changes: None,
+        in_force: None,
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn asked(work: &Work) -> Option<(&str, &Value)> {
     match work {
         Work::Program(program) => Some((&program.tool, &program.arguments)),
         Work::Fast(fast) => Some((&fast.tool, &fast.arguments)),
+        Work::Deed(deed) => Some((&deed.tool, &deed.arguments)),
         Work::Nothing => None,
     }
 }
@@ -37,6 +38,8 @@ pub(super) fn digest(work: &Work) -> [u8; 32] {
     match work {
         Work::Program(program) => of_program(program),
         Work::Fast(fast) => of_fast(fast),
+        // Its arguments have a claim of their own, and nothing else holds it.
+        Work::Deed(_) => [2; 32],
         Work::Nothing => [0; 32],
     }
 }

@@ -6,8 +6,10 @@
 
 mod action;
 mod bound;
+mod change;
 mod exposure;
 mod files;
+mod mount;
 mod network;
 mod path;
 mod payload;
@@ -15,6 +17,7 @@ mod presented;
 mod principal;
 mod principals;
 mod review;
+mod standing;
 mod summary;
 mod ticket;
 
@@ -38,6 +41,7 @@ use crate::tickets::{Book, Redemption, Withheld};
 use crate::{clock, tool};
 
 pub(crate) use action::Sorted;
+pub(crate) use change::{CONFIRMED, CONFIRMED_BY, REPLACES};
 pub use files::FileFilter;
 pub use network::Granted;
 pub use path::PathError;
@@ -46,6 +50,7 @@ pub use principal::Principal;
 pub use principals::{Principals, RegistrationError};
 pub use review::Reviewed;
 pub(crate) use review::stopped as unreviewed;
+pub(crate) use standing::Standing;
 pub(crate) use ticket::{Allows, Lease, Permit, Permitted, Redeemer, Unpermitted};
 
 /// The argument of a call whose program nothing would hold.
@@ -141,7 +146,7 @@ pub enum Refused {
     },
 }
 
-/// Everything the checks need; immutable while the process runs.
+/// Everything the checks need; immutable. Another policy is another gate.
 #[derive(Debug)]
 pub struct Gate {
     project: PathBuf,
@@ -149,10 +154,10 @@ pub struct Gate {
     policy: Arc<Policy>,
     extension: Option<Arc<Extension>>,
     catalogue: Catalogue,
-    schemas: Vec<(String, InputSchema)>,
-    minter: Minter,
+    schemas: Arc<[(String, InputSchema)]>,
+    minter: Arc<Minter>,
     redeemer: Arc<Redeemer>,
-    book: Book,
+    book: Arc<Book>,
 }
 
 /// The tickets that were handed in for the calls of a run, and the time at which everything about one call is decided.
@@ -186,7 +191,7 @@ impl Gate {
             .collect::<Result<_, String>>()?;
         let secret = clock::seed().map_err(|error| error.to_string())?;
         let (minter, redeemer) = ticket::pair(&secret, Digest(policy.digest()))?;
-        let redeemer = Arc::new(redeemer);
+        let (minter, redeemer) = (Arc::new(minter), Arc::new(redeemer));
         Ok(Self {
             project,
             home,
@@ -196,8 +201,25 @@ impl Gate {
             schemas,
             minter,
             redeemer,
-            book: Book::closed(),
+            book: Arc::new(Book::closed()),
         })
+    }
+
+    /// A gate for the same calls under another policy. Attempts that this one gave tickets to may still begin.
+    #[must_use]
+    pub(crate) fn under(&self, policy: Arc<Policy>) -> Self {
+        self.redeemer.accept(Digest(policy.digest()));
+        Self {
+            project: self.project.clone(),
+            home: self.home.clone(),
+            policy,
+            extension: self.extension.clone(),
+            catalogue: self.catalogue.clone(),
+            schemas: Arc::clone(&self.schemas),
+            minter: Arc::clone(&self.minter),
+            redeemer: Arc::clone(&self.redeemer),
+            book: Arc::clone(&self.book),
+        }
     }
 
     /// The same gate, which also asks `extension` about what rules do not deny.
@@ -214,7 +236,7 @@ impl Gate {
     /// The same gate, where tickets of `book` are valid.
     #[must_use]
     pub fn with_book(self, book: Book) -> Self {
-        Self { book, ..self }
+        Self { book: Arc::new(book), ..self }
     }
 
     /// What is known of tickets that are handed in.
@@ -233,13 +255,20 @@ impl Gate {
         work: &Work,
         now: Micros,
     ) -> Result<::ticket::Ticket, String> {
-        self.minter.mint(admitted, lease, work, now)
+        let policy = Digest(self.policy.digest());
+        self.minter.mint(admitted, lease, (work, policy), now)
     }
 
     /// What redeems the tickets of this gate.
     #[must_use]
     pub(crate) fn redeemer(&self) -> Arc<Redeemer> {
         Arc::clone(&self.redeemer)
+    }
+
+    /// The tools there are.
+    #[must_use]
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// The project folder.
@@ -275,6 +304,7 @@ impl Gate {
         }
         let digest = digest(&asked.tool, &arguments);
         let form = Form { tool: asked.tool, arguments, digest };
+        self.not_outdated(&form)?;
         let (by_ticket, why) = match presented.filter(|_| known) {
             Some(presented) => self.by_tickets(principal, &form, presented),
             None => (None, Vec::new()),
@@ -327,6 +357,9 @@ impl Gate {
         if decision.verdict == Verdict::Allow {
             return Ok(admitted);
         }
+        if change::is_confirmed(principal, &admitted, &decision) {
+            return Ok(change::confirmed(principal, admitted, &decision));
+        }
         Err(Refused::Review(Box::new(Reviewed::new(&decision, admitted))))
     }
 
@@ -367,34 +400,6 @@ impl Gate {
             self.mount(mount)?;
         }
         Ok(arguments)
-    }
-
-    fn mount(&self, mount: &mut Value) -> Result<(), Refused> {
-        let writes = mount.get("access").and_then(Value::as_str) == Some("write");
-        let Some(slot) = mount.get_mut("source") else { return Ok(()) };
-        let written = slot.as_str().unwrap_or_default().to_owned();
-        match path::source(&self.project, self.home.as_deref(), &written) {
-            Ok(source) => {
-                if writes && source.path.starts_with(&self.project) {
-                    return Err(Refused::Invalid(format!(
-                        "mount `{written}` would write into the project; keep files with `artifacts`"
-                    )));
-                }
-                // The project itself is the workspace, where the state folder is hidden.
-                let elsewhere = source.path != self.project;
-                if let Some(shown) = exposure::of(&self.project, &source.path).filter(|_| elsewhere)
-                {
-                    return Err(hidden(&written, &shown));
-                }
-                *slot = Value::String(source.shown);
-            }
-            // What is not there may still be forbidden: policy sees the path as far as it can be told.
-            Err(PathError::Source { .. }) => {
-                *slot = Value::String(path::told(self.home.as_deref(), &written))
-            }
-            Err(error) => return Err(Refused::Invalid(error.to_string())),
-        }
-        Ok(())
     }
 }
 
@@ -473,15 +478,6 @@ fn outside(error: &PathError) -> Refused {
         kind: Guard::Isolation,
         name: "project root".into(),
         detail: error.to_string().into(),
-    };
-    Refused::Stopped { by, decision: Value::Null, arguments: Value::Null }
-}
-
-fn hidden(mount: &str, shown: &str) -> Refused {
-    let by = StoppedBy {
-        kind: Guard::Isolation,
-        name: "hidden folders".into(),
-        detail: format!("mount `{mount}` is refused: {shown}").into(),
     };
     Refused::Stopped { by, decision: Value::Null, arguments: Value::Null }
 }

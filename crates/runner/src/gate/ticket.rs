@@ -19,7 +19,7 @@ use sandbox::SecretFile;
 
 use super::Admitted;
 use super::bound::{self, Disagreement};
-use crate::executor::{Fast, Job, Program, Work};
+use crate::executor::{Deed, Fast, Job, Program, Work};
 use crate::node::log;
 use crate::record;
 use crate::secrecy::Cover;
@@ -28,7 +28,6 @@ use crate::secrecy::Cover;
 #[derive(Debug)]
 pub(super) struct Minter {
     signer: Signer,
-    policy: Digest,
     nonce: AtomicU64,
 }
 
@@ -36,7 +35,8 @@ pub(super) struct Minter {
 #[derive(Debug)]
 pub(crate) struct Redeemer {
     keyring: Keyring,
-    policy: Digest,
+    /// The policy in force, and the one before it: what was decided under that may still begin.
+    policies: Mutex<(Digest, Option<Digest>)>,
     /// Every ticket is for one use and jobs begin in the order they were decided, so the nonces are all there is to
     /// remember.
     seen: Mutex<Window>,
@@ -76,8 +76,9 @@ pub(super) fn pair(secret: &[u8; 32], policy: Digest) -> Result<(Minter, Redeeme
     let secret = Secret::new(secret).map_err(|error| error.to_string())?;
     let keyring = Keyring::new(vec![Key::Secret(secret.clone())]);
     let keyring = keyring.map_err(|error| error.to_string())?;
-    let minter = Minter { signer: Signer::Secret(secret), policy, nonce: AtomicU64::new(1) };
-    Ok((minter, Redeemer { keyring, policy, seen: Mutex::default() }))
+    let minter = Minter { signer: Signer::Secret(secret), nonce: AtomicU64::new(1) };
+    let policies = Mutex::new((policy, None));
+    Ok((minter, Redeemer { keyring, policies, seen: Mutex::default() }))
 }
 
 impl Minter {
@@ -89,7 +90,7 @@ impl Minter {
         &self,
         admitted: &Admitted,
         lease: Lease,
-        work: &Work,
+        (work, policy): (&Work, Digest),
         now: Micros,
     ) -> Result<Ticket, String> {
         let nonce = self.nonce.fetch_add(1, Ordering::Relaxed);
@@ -108,7 +109,7 @@ impl Minter {
             hosts: None,
             scopes: Vec::new(),
             profile: Some(bound::digest(work)),
-            policy: Some(self.policy.0),
+            policy: Some(policy.0),
             // Between decision and effect this machine's clock may be set back.
             not_before: Time(time(now).0.saturating_sub(micros(SKEW))),
             expires: time(now).after(LIFE_TOOL),
@@ -121,6 +122,13 @@ impl Minter {
 }
 
 impl Redeemer {
+    /// From now on tickets are also good where they were given under `policy`; those of the policy before the one in
+    /// force are not any more.
+    pub(super) fn accept(&self, policy: Digest) {
+        let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        *policies = (policy, Some(policies.0));
+    }
+
     /// Holds a job's ticket against what the job would really do, and takes its use.
     ///
     /// # Errors
@@ -129,7 +137,8 @@ impl Redeemer {
         let lease = Lease { run: job.run, step: job.step, fence: job.fence };
         let asked = bound::asked(&job.work);
         let (log, peer) = (log(), lease.peer());
-        let expected = Expected {
+        let (newest, before) = *self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        let expected = |policy: Digest| Expected {
             what: For::Tool(asked.map_or("", |(tool, _)| tool)),
             tenant: log.tenant(),
             project: None,
@@ -141,9 +150,14 @@ impl Redeemer {
             hosts: &[],
             scopes: &[],
             profile: Some(bound::digest(&job.work)),
-            policy: Some(self.policy.0),
+            policy: Some(policy.0),
         };
-        let verified = ticket::verify(&job.ticket, &self.keyring, &expected, time(now))?;
+        let verify =
+            |policy| ticket::verify(&job.ticket, &self.keyring, &expected(policy), time(now));
+        let verified = match (verify(newest), before) {
+            (Err(_), Some(before)) => verify(before)?,
+            (verified, _) => verified?,
+        };
         bound::agrees(&job.work)?;
         let nonce = verified.claims().nonce;
         if !self.seen.lock().unwrap_or_else(PoisonError::into_inner).accept(nonce) {
@@ -183,7 +197,7 @@ impl Permit {
         match &mut self.0.work {
             Work::Program(program) => cover.input(&mut program.spec),
             Work::Fast(fast) => fast.arguments = cover.arguments(&fast.arguments),
-            Work::Nothing => {}
+            Work::Deed(_) | Work::Nothing => {}
         }
         self
     }
@@ -193,6 +207,7 @@ impl Permit {
         match &self.0.work {
             Work::Program(program) => Allows::Program(Permitted { job: &self.0, what: program }),
             Work::Fast(fast) => Allows::Fast(Permitted { job: &self.0, what: fast }),
+            Work::Deed(deed) => Allows::Deed(Permitted { job: &self.0, what: deed }),
             Work::Nothing => Allows::Nothing,
         }
     }
@@ -204,6 +219,8 @@ pub(crate) enum Allows<'a> {
     Program(Permitted<'a, Program>),
     /// Answering this read-only call.
     Fast(Permitted<'a, Fast>),
+    /// Doing this in the node's own process.
+    Deed(Permitted<'a, Deed>),
     /// Nothing at all.
     Nothing,
 }

@@ -1,23 +1,24 @@
 //! The desk: where requests for a node are handed in, by its own process and by its peers.
 //! It can be given to any thread; what is asked is answered when it is durable. Deciding is the owner's business.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::run::{Event, RunId};
-use journal::{Journal, Lane, Operation, Reader};
+use journal::{Change, CommitError, Draft, Journal, Lane, Operation, Reader};
 use ticket::Ticket;
 
 use super::dispatcher::{Message, Unanswered};
 use super::start::{self, Known};
 use super::{Accepted, Submission};
 use crate::clock;
-use crate::gate::{Gate, Principal, Principals};
+use crate::gate::{Gate, Principal, Principals, RegistrationError, Standing};
 use crate::history::{History, HistoryError};
 use crate::layout::Layout;
 use crate::owner::{Answer, Asking, Refusing, Ruled, Submit};
-use crate::record;
 use crate::tickets::Issuing;
+use crate::{record, workflow};
 
 /// A way to ask a node.
 #[derive(Debug, Clone)]
@@ -25,10 +26,20 @@ pub struct Desk {
     layout: Layout,
     journal: Arc<Journal>,
     outbox: Sender<Message>,
-    principals: Arc<Principals>,
+    counter: Arc<Counter>,
     /// Opened with the first request that needs it, because opening costs more than reading.
     reader: Arc<Mutex<Option<Reader>>>,
-    gate: Arc<Gate>,
+}
+
+/// What requests are understood with.
+#[derive(Debug)]
+pub(super) struct Counter {
+    /// Who is registered.
+    pub(super) principals: Principals,
+    /// The gate that stands now.
+    pub(super) standing: Arc<Standing>,
+    /// The file of the policy in force.
+    pub(super) policy_file: Option<PathBuf>,
 }
 
 impl Desk {
@@ -36,21 +47,39 @@ impl Desk {
         layout: Layout,
         journal: Arc<Journal>,
         outbox: Sender<Message>,
-        (principals, gate): (Principals, Arc<Gate>),
+        counter: Counter,
     ) -> Self {
-        let (principals, reader) = (Arc::new(principals), Arc::default());
-        Self { layout, journal, outbox, principals, reader, gate }
+        let (counter, reader) = (Arc::new(counter), Arc::default());
+        Self { layout, journal, outbox, counter, reader }
     }
 
     /// Who a process of this user acts as.
     #[must_use]
     pub fn principal_of(&self, uid: u32) -> Principal {
-        self.principals.of_user(uid)
+        self.counter.principals.of_user(uid)
+    }
+
+    /// The agent of this id, for somebody who acts as it.
+    ///
+    /// # Errors
+    /// When it is no agent's id.
+    pub(crate) fn agent(&self, id: &str) -> Result<Principal, RegistrationError> {
+        self.counter.principals.agent(id)
+    }
+
+    /// The gate that stands now.
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        self.counter.standing.now()
+    }
+
+    /// The file of the policy in force, where there is one.
+    pub(crate) fn policy_file(&self) -> Option<&Path> {
+        self.counter.policy_file.as_deref()
     }
 
     /// What tickets are made and revoked with, in the name of `principal`.
     pub(crate) fn issuing<'a>(&'a self, principal: &'a Principal) -> Issuing<'a> {
-        Issuing { layout: &self.layout, gate: &self.gate, journal: &self.journal, principal }
+        Issuing { layout: &self.layout, gate: self.gate(), journal: &self.journal, principal }
     }
 
     /// Submits a run of `principal` and registers `watcher` for its events before the first of them.
@@ -71,6 +100,24 @@ impl Desk {
     /// # Errors
     /// As [`Desk::submit`].
     pub fn submit_with(
+        &self,
+        principal: &Principal,
+        submission: Submission,
+        watcher: Option<Sender<Event>>,
+        tickets: Vec<Ticket>,
+    ) -> Result<Accepted, Unanswered> {
+        // What somebody else wrote does no deeds; a door that took it without reading it closely is no way around.
+        if let Some((_, tool)) = workflow::deeds(&submission.workflow).next() {
+            return Err(Refusing::Deed(tool.to_owned()).into());
+        }
+        self.place(principal, submission, watcher, tickets)
+    }
+
+    /// Submits a run of a workflow that may also be one of ours.
+    ///
+    /// # Errors
+    /// As [`Desk::submit`].
+    pub(crate) fn place(
         &self,
         principal: &Principal,
         submission: Submission,
@@ -156,6 +203,15 @@ impl Desk {
             Answer::Denied(why) => Err(Refusing::Actions(why).into()),
             answer => Ok(answer),
         }
+    }
+
+    /// Makes a record of the node durable, with the rows that follow from it.
+    pub(crate) fn record(
+        &self,
+        drafts: Vec<Draft>,
+        changes: Vec<Change>,
+    ) -> Result<(), CommitError> {
+        self.journal.commit(Operation { log: super::log(), drafts, changes }).map(drop)
     }
 
     /// Records what `principal` did beside the runs; waits while the journal's low lane is full, not for the disk.

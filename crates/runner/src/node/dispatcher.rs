@@ -13,6 +13,7 @@ use engine::run::{Event, Fence, RunId};
 use journal::{CommitError, Committed, Journal, Lane, LogId};
 
 use crate::executor::{Executor, Job, Report};
+use crate::gate::{Gate, Standing};
 use crate::owner::{self, Answer, Asking, Effect, Moment, Owner, Refusing, Turn};
 use crate::{cause, clock};
 
@@ -70,6 +71,7 @@ pub(super) struct Dispatcher {
     pub(super) journal: Arc<Journal>,
     pub(super) log: LogId,
     pub(super) executor: Executor,
+    pub(super) standing: Arc<Standing>,
     pub(super) inbox: Receiver<Message>,
     pub(super) outbox: Sender<Message>,
     pub(super) watchers: Vec<(RunId, Sender<Event>)>,
@@ -204,6 +206,7 @@ impl Dispatcher {
                 }
                 Act::Stop(fence) => self.executor.stop(fence),
                 Act::Tell(event) => self.tell(&event),
+                Act::Stand(gate) => self.standing.put(gate),
             }
         }
     }
@@ -222,6 +225,7 @@ enum Act {
     Begin(Vec<Job>),
     Stop(Fence),
     Tell(Event),
+    Stand(Arc<Gate>),
 }
 
 /// Effects in their order, attempts that begin with no stop between them together: a stop that overtook the attempt it
@@ -241,6 +245,7 @@ fn in_order(effects: Vec<Effect>) -> Vec<Act> {
                 acts.push(Act::Stop(fence));
             }
             (Effect::Tell(event), _) => acts.push(Act::Tell(event)),
+            (Effect::Stand(gate), _) => acts.push(Act::Stand(gate)),
         }
     }
     acts
@@ -270,7 +275,7 @@ mod tests {
 
     use super::*;
     use crate::executor::Work;
-    use crate::gate::{self, Asked, Gate, Lease, Principal};
+    use crate::gate::{self, Asked, Lease, Principal};
 
     fn job(step: u32) -> Effect {
         let policy = "version: 1\nname: t\nrules:\n  - { name: all, match: { tool: \"*\" }, action: allow }\n";
@@ -306,7 +311,7 @@ mod tests {
             .map(|act| match act {
                 Act::Begin(jobs) => format!("begin {}", jobs.len()),
                 Act::Stop(fence) => format!("stop {fence}"),
-                Act::Tell(_) => "tell".to_owned(),
+                Act::Tell(_) | Act::Stand(_) => "other".to_owned(),
             })
             .collect();
         assert_eq!(told, ["begin 2", "stop 1-2", "begin 1", "stop 1-1"]);

@@ -18,7 +18,7 @@ use serde_json::Value;
 use ticket::Ticket;
 
 use crate::change::{Merging, Unfinished};
-use crate::gate::{Gate, Principal};
+use crate::gate::{Principal, Standing};
 use crate::layout::Layout;
 use crate::owner::{Asking, Ruled};
 use crate::peer::{Door, DoorError};
@@ -40,10 +40,12 @@ pub struct Node {
     outbox: Sender<Message>,
     dispatcher: Option<JoinHandle<Result<(), String>>>,
     principal: Principal,
-    gate: Arc<Gate>,
+    standing: Arc<Standing>,
     secrecy: Arc<Secrecy>,
     /// Merges that were interrupted and gone on with when it started.
     gone_on: Vec<Unfinished>,
+    /// Changes of the policy that were interrupted and that the file does not settle.
+    in_doubt: Vec<RunId>,
     desk: Desk,
     /// Closed before the dispatcher ends.
     door: Option<Result<Door, DoorError>>,
@@ -172,7 +174,7 @@ impl Node {
     pub fn merging(&self) -> Merging<'_> {
         Merging {
             layout: &self.layout,
-            gate: &self.gate,
+            gate: self.standing.now(),
             journal: &self.journal,
             principal: &self.principal,
         }
@@ -183,7 +185,7 @@ impl Node {
     pub fn issuing(&self) -> Issuing<'_> {
         Issuing {
             layout: &self.layout,
-            gate: &self.gate,
+            gate: self.standing.now(),
             journal: &self.journal,
             principal: &self.principal,
         }
@@ -194,7 +196,7 @@ impl Node {
     pub fn keeping(&self) -> Keeping<'_> {
         Keeping {
             secrecy: &self.secrecy,
-            gate: &self.gate,
+            gate: self.standing.now(),
             journal: &self.journal,
             principal: &self.principal,
         }
@@ -203,6 +205,13 @@ impl Node {
     /// Interrupted merges that this node went on with when it started, each told once.
     pub fn gone_on(&mut self) -> Vec<Unfinished> {
         std::mem::take(&mut self.gone_on)
+    }
+
+    /// Changes of the policy that were interrupted, and of which a person has to say what came: the policy file holds
+    /// neither what it held nor what it was to hold.
+    #[must_use]
+    pub fn in_doubt(&self) -> &[RunId] {
+        &self.in_doubt
     }
 
     /// What the journal has written since this node started.

@@ -2,9 +2,10 @@
 //! Everything that can be refused is refused before the first record; what runs after that is in `dispatcher`.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
 use engine::policy::{Policy, document::Source};
 use engine::run::{Digest, Event, RunId};
@@ -12,11 +13,12 @@ use journal::tlog::NodeKeyError;
 use journal::{Journal, LogId, OpenError, Reader};
 use serde_json::json;
 
+use super::desk::Counter;
 use super::dispatcher::{Dispatcher, Unanswered};
 use super::{Desk, Node, Submission};
 use crate::executor::{Executor, Real};
 use crate::extension::{Extension, ExtensionError, Settings};
-use crate::gate::{self, Gate, Principal, Principals};
+use crate::gate::{self, Gate, Principal, Principals, Standing};
 use crate::history::{self, History, HistoryError};
 use crate::layout::{Layout, LayoutError};
 use crate::owner::{Doing, Moment, Owner, Turn};
@@ -26,7 +28,7 @@ use crate::secrecy::{Redaction, Secrecy, SecrecyError};
 use crate::storage::{self, Usage};
 use crate::tickets::Book;
 use crate::tickets::keys::Keys;
-use crate::{audit, clock, record};
+use crate::{amendment, audit, clock, record};
 
 /// Event type of a node's first record.
 const STARTED_KIND: &str = "node.started";
@@ -42,6 +44,8 @@ pub struct Options {
     pub principals: Principals,
     /// The policy in force, with its text where it has one.
     pub policy: (Arc<Policy>, Option<Source>),
+    /// The file that policy was read from, which a change of the policy replaces; none where there is no such file.
+    pub policy_file: Option<PathBuf>,
     /// The program that is asked after the rules, where there is one.
     pub extension: Option<PathBuf>,
     /// The caller's home folder: `~` in mount sources.
@@ -112,7 +116,8 @@ impl Node {
     /// See [`StartError`]; [`OpenError::Busy`] when another process owns the project.
     pub fn start(options: Options) -> Result<Self, StartError> {
         let Options { layout, principal, policy, home, program, slots, .. } = options;
-        let (landlock_floor, doing) = (options.landlock_floor, options.doing);
+        let (landlock_floor, doing, file) =
+            (options.landlock_floor, options.doing, options.policy_file);
         let (adopt, watcher, principals) = (options.adopt, options.watcher, options.principals);
         layout.create()?;
         let extension = extension(options.extension, &layout, landlock_floor)?;
@@ -120,39 +125,38 @@ impl Node {
         let notary = audit::notary(&layout)?;
         let options = journal::Options::new(layout.journal(), VIEWS);
         let journal = Arc::new(Journal::open_signing(options, notary)?);
-        let system = |error: String| StartError::System(error);
+        let system = StartError::System;
         let catalogue = gate::catalogue().map_err(|error| system(error.to_string()))?;
         let (policy, policy_text) = policy;
         let gate =
             Gate::new(layout.project().to_path_buf(), home, policy, catalogue).map_err(system)?;
         let history = History::open(&layout)?;
-        let gate = gate.with_extension(extension).with_book(book(&layout, history.reader())?);
-        let gate = Arc::new(gate);
+        let book = book(&layout, history.reader())?;
+        let gate = Arc::new(gate.with_extension(extension).with_book(book));
         let mut owner = Owner::new(Arc::clone(&gate), slots, doing);
+        let adopt = amendment::also(adopt, &history)?;
         take_up_all(&mut owner, &history, &principals, &adopt)?;
-        let epoch = journal.epoch();
         let mut first = Turn::new(moment().map_err(system)?);
-        first_records(&history, &gate, policy_text, epoch, &mut first)?;
+        first_records(&history, &gate, policy_text, journal.epoch(), &mut first)?;
         storage_record(&layout, &history, &mut first)?;
-        owner
-            .recover(u32::try_from(epoch).unwrap_or(u32::MAX), &mut first)
-            .map_err(|error| system(error.to_string()))?;
+        let in_doubt = take_over(&mut owner, journal.epoch(), file.as_deref(), &mut first)?;
         let executor = match doing {
             Doing::Nothing => Executor::Nothing,
             Doing::Really | Doing::Unsafe => {
-                // What cannot be removed now is tried again by the next node; nobody waits for it.
-                let _swept = sandbox::sweep();
                 let own = (program, owner.isolation());
                 let secrecy = Arc::clone(&secrecy);
                 let real = Real::new(&layout, Arc::clone(&journal), own, secrecy, &gate);
-                Executor::Real(Arc::new(real.with_landlock_floor(landlock_floor)))
+                let real = real.with_policy_file(file.clone());
+                swept(real.with_landlock_floor(landlock_floor))
             }
         };
         // Without a bound of its own, because the journal's writer must never block on it. It stays short all the
         // same: an asker waits for its answer, reports are bounded by the slots and answers by the journal's queue.
         let (outbox, inbox) = channel();
+        let standing = Arc::new(Standing::new(gate));
         let dispatcher = Dispatcher {
             owner,
+            standing: Arc::clone(&standing),
             journal: Arc::clone(&journal),
             log: log(),
             executor,
@@ -161,12 +165,9 @@ impl Node {
             watchers: watcher.into_iter().collect(),
             in_flight: VecDeque::new(),
         };
-        let thread = std::thread::Builder::new()
-            .name("dispatcher".to_owned())
-            .spawn(move || dispatcher.run(first))
-            .map_err(|error| system(error.to_string()))?;
-        let known = (principals, Arc::clone(&gate));
-        let desk = Desk::new(layout.clone(), Arc::clone(&journal), outbox.clone(), known);
+        let thread = spawned(dispatcher, first)?;
+        let counter = Counter { policy_file: file, standing: Arc::clone(&standing), principals };
+        let desk = Desk::new(layout.clone(), Arc::clone(&journal), outbox.clone(), counter);
         let door = Door::open(&layout.peer(), desk.clone(), Patience::default());
         let mut node = Self {
             layout,
@@ -174,9 +175,10 @@ impl Node {
             outbox,
             dispatcher: Some(thread),
             principal,
-            gate,
+            standing,
             secrecy,
             gone_on: Vec::new(),
+            in_doubt,
             desk,
             door: Some(door),
         };
@@ -196,6 +198,37 @@ fn extension(
     let Some(program) = program else { return Ok(None) };
     let settings = Settings { program, empty: layout.empty(), landlock_floor };
     Extension::start(settings).map(|extension| Some(Arc::new(extension)))
+}
+
+/// The executor for real work, once what earlier ones left is taken away.
+fn swept(real: Real) -> Executor {
+    // What cannot be removed now is tried again by the next node; nobody waits for it.
+    let _swept = sandbox::sweep();
+    Executor::Real(Arc::new(real))
+}
+
+/// Makes the project this node's, and settles what the one before it left in doubt, as far as that can be told. The
+/// runs of which it cannot.
+fn take_over(
+    owner: &mut Owner,
+    epoch: u64,
+    policy_file: Option<&Path>,
+    turn: &mut Turn,
+) -> Result<Vec<RunId>, StartError> {
+    let epoch = u32::try_from(epoch).unwrap_or(u32::MAX);
+    owner.recover(epoch, turn).map_err(|error| StartError::System(error.to_string()))?;
+    amendment::settle(owner, policy_file, turn).map_err(StartError::System)
+}
+
+/// The dispatcher on a thread of its own, which begins with `first`.
+fn spawned(
+    dispatcher: Dispatcher,
+    first: Turn,
+) -> Result<JoinHandle<Result<(), String>>, StartError> {
+    std::thread::Builder::new()
+        .name("dispatcher".to_owned())
+        .spawn(move || dispatcher.run(first))
+        .map_err(|error| StartError::System(error.to_string()))
 }
 
 /// What is known of tickets.

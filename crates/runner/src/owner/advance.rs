@@ -10,10 +10,11 @@ use engine::workflow::{Call, StepIndex, Workflow, resolve};
 use serde_json::Value;
 
 use super::review::{Settled, Spent};
-use super::{Doing, Effect, Owner, Turn, work};
+use super::{Doing, Effect, Owner, Turn, deed, work};
 use crate::executor::{Job, Work};
 use crate::gate::{Admitted, Asked, Lease};
 use crate::record::{self, Isolation};
+use crate::tool;
 
 /// A step that may begin: what it would do, and what was decided on it.
 struct Prepared {
@@ -134,7 +135,7 @@ impl Owner {
         let grant = Grant {
             tool: admitted.tool.as_str().into(),
             call: admitted.digest(),
-            decision: admitted.decision.clone(),
+            decision: self.vouched((run, place), &admitted),
             key: key.as_str().into(),
             approval: spent.approval,
             reservation: spent.reservation,
@@ -145,6 +146,7 @@ impl Owner {
         let identity = work::Identity { run: id, step: &step.name, key: &key };
         let work = match self.doing {
             Doing::Nothing => Work::Nothing,
+            Doing::Really | Doing::Unsafe if tool::is_deed(&admitted.tool) => deed::work(&admitted),
             Doing::Really | Doing::Unsafe if call.argv.is_empty() => {
                 work::fast(&self.gate, principal, &admitted)
             }

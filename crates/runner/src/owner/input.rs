@@ -111,6 +111,9 @@ pub enum Refusing {
     /// The run has no such step.
     #[error("the run has no step `{0}`")]
     NoStep(String),
+    /// A step would do what only a command of its own asks for.
+    #[error("no step can call `{0}`")]
+    Deed(String),
     /// No step failed.
     #[error("no step of the run failed")]
     NothingToRetry,

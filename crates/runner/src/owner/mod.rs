@@ -7,6 +7,7 @@
 
 mod advance;
 mod ask;
+mod deed;
 mod input;
 pub(crate) mod quota;
 mod review;
@@ -198,7 +199,8 @@ impl Owner {
     }
 
     fn finish(&mut self, report: Report, turn: &mut Turn) {
-        let Report { run, step, name, attempt, fence, mut result, receipt, changes } = report;
+        let Report { run, step, name, attempt, fence, mut result, receipt, changes, in_force } =
+            report;
         if let Some(receipt) = receipt {
             let body = serde_json::json!({ "step": name, "attempt": attempt, "receipt": receipt });
             let draft = record::draft(run, record::RECEIPT_KIND, &body, turn.now());
@@ -208,6 +210,9 @@ impl Owner {
         }
         if let Some(changes) = changes {
             turn.draft(record::draft(run, record::CHANGES_KIND, &changes, turn.now()));
+        }
+        if let Some(policy) = in_force {
+            self.replace((run, step), policy, turn);
         }
         let entropy = turn.draw();
         let command = Command::Finish { run, step, fence, result: Arc::new(result), entropy };

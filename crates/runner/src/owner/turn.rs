@@ -4,12 +4,14 @@
 //! has to commit first. That is how a decision is durable before its effect begins.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use engine::run::{ApprovalId, Event, Fence, Micros};
 use journal::{Change, Draft, LogId, Operation};
 
 use super::Moment;
 use crate::executor::Job;
+use crate::gate::Gate;
 
 /// Most records of a turn before nothing more is begun in it. What one input leads to at most, which is an event for
 /// each step of the largest workflow, still fits the operation: a quarter of [`journal::DRAFTS_MAX`].
@@ -29,6 +31,8 @@ pub enum Effect {
     Stop(Fence),
     /// Tell whoever watches.
     Tell(Event),
+    /// Decide what is no step by this gate from now on.
+    Stand(Arc<Gate>),
 }
 
 /// What inputs led to, with the time and randomness they may use.

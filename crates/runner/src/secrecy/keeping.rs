@@ -1,6 +1,8 @@
 //! The calls that change the vault: decided like any other, on record before and after, with names only.
 //! How a secret is kept is the vault's; whether it may be changed is the gate's.
 
+use std::sync::Arc;
+
 use engine::run::StoppedBy;
 use journal::{CommitError, Journal, Operation};
 use redaction::Known;
@@ -16,7 +18,7 @@ use crate::{cause, clock, record, tool};
 #[derive(Debug)]
 pub struct Keeping<'a> {
     pub(crate) secrecy: &'a Secrecy,
-    pub(crate) gate: &'a Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) journal: &'a Journal,
     pub(crate) principal: &'a Principal,
 }

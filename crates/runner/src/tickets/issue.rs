@@ -3,6 +3,7 @@
 //! What is asked for is put before the policy as arguments of `ticket.mint`, so a rule can bound who may hand out
 //! what. The text of a ticket goes to whoever asked and nowhere else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::run::StoppedBy;
@@ -27,7 +28,7 @@ use crate::{clock, projection, record, tool};
 #[derive(Debug)]
 pub struct Issuing<'a> {
     pub(crate) layout: &'a Layout,
-    pub(crate) gate: &'a Gate,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) journal: &'a Journal,
     pub(crate) principal: &'a Principal,
 }

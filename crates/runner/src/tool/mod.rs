@@ -31,6 +31,9 @@ pub const WORKSPACE_MERGE: &str = "workspace.merge";
 /// Takes a merge back.
 pub const WORKSPACE_UNDO: &str = "workspace.undo";
 
+/// Replaces the policy in force; asked for by people and agents, never by a step.
+pub const POLICY_UPDATE: &str = engine::policy::POLICY_TOOL;
+
 /// Makes a ticket; asked for by people, never by a step.
 pub const TICKET_MINT: &str = "ticket.mint";
 /// Revokes tickets.
@@ -51,13 +54,14 @@ pub fn registered() -> Vec<Tool> {
         reader(FS_EXISTS, schema::path_only()),
         reader(FS_LIST, schema::path_only()),
         reader(FS_READ, schema::path_only()),
+        authority(POLICY_UPDATE, schema::policy_update(), &[]),
         reader(SEARCH_GLOB, schema::search_glob()),
         reader(SEARCH_GREP, schema::search_grep()),
         keeper(SECRET_RM, schema::secret()),
         keeper(SECRET_ROTATE, schema::secret_rotate()),
         keeper(SECRET_SET, schema::secret()),
-        ticketing(TICKET_MINT, schema::ticket_mint()),
-        ticketing(TICKET_REVOKE, schema::ticket_revoke()),
+        authority(TICKET_MINT, schema::ticket_mint(), &["paths[]"]),
+        authority(TICKET_REVOKE, schema::ticket_revoke(), &["paths[]"]),
         writer(WORKSPACE_MERGE, schema::change()),
         writer(WORKSPACE_UNDO, schema::change()),
     ]
@@ -68,6 +72,23 @@ pub fn registered() -> Vec<Tool> {
 pub fn names() -> Vec<String> {
     let callable = |tool: &Tool| tool.effect != Effect::Write;
     registered().into_iter().filter(callable).map(|tool| tool.name).collect()
+}
+
+/// Whether calls of this tool are deeds: the node does them itself, as the one step of a direct call.
+pub(crate) fn is_deed(name: &str) -> bool {
+    name == POLICY_UPDATE
+}
+
+/// The command by which people ask for a tool that no step can call.
+#[must_use]
+pub fn command(name: &str) -> Option<&'static str> {
+    Some(match name {
+        POLICY_UPDATE => "palisade policy apply",
+        SECRET_RM | SECRET_ROTATE | SECRET_SET => "palisade secret",
+        TICKET_MINT | TICKET_REVOKE => "palisade ticket",
+        WORKSPACE_MERGE | WORKSPACE_UNDO => "palisade workspace",
+        _ => return None,
+    })
 }
 
 fn program(name: &str, schema: serde_json::Value) -> Tool {
@@ -92,13 +113,13 @@ fn writer(name: &str, schema: serde_json::Value) -> Tool {
     }
 }
 
-fn ticketing(name: &str, schema: serde_json::Value) -> Tool {
+fn authority(name: &str, schema: serde_json::Value, paths: &[&str]) -> Tool {
     Tool {
         name: name.to_owned(),
         effect: Effect::Write,
         tags: vec!["authority".to_owned()],
         schema,
-        paths: vec!["paths[]".to_owned()],
+        paths: paths.iter().map(|&path| path.to_owned()).collect(),
         hosts: Vec::new(),
     }
 }

@@ -60,6 +60,26 @@ pub(super) fn change() -> Value {
     )
 }
 
+/// `policy.update`: which policy takes the place of which, and what would change.
+pub(super) fn policy_update() -> Value {
+    let digest = || json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    object(
+        &json!({
+            "file": { "type": "string", "minLength": 1 },
+            "name": { "type": "string" },
+            "replaces": digest(),
+            "policy": digest(),
+            "breaking": count(),
+            "widening": count(),
+            "widens": { "type": "boolean" },
+            "lines": { "type": "array", "items": { "type": "string" }, "maxItems": 256 },
+            "confirmed": { "enum": ["yes", "phrase"] },
+        }),
+        &["file", "name", "replaces", "policy", "breaking", "widening", "widens", "lines"],
+    )
+}
+
 /// `ticket.mint`: what the ticket would say.
 pub(super) fn ticket_mint() -> Value {
     let texts =

@@ -8,6 +8,7 @@
     reason = "a failed test should stop loudly"
 )]
 
+mod amendments;
 mod approvals;
 mod call;
 mod fast;

@@ -79,6 +79,7 @@ fn a_second_owner_is_refused_and_the_first_goes_on() {
         principal: crate::support::user(),
         policy: (in_force.policy, in_force.source),
         principals: Principals::default(),
+        policy_file: None,
         extension: None,
         home: None,
         program: None,

@@ -78,6 +78,7 @@ impl Project {
             principal: user(),
             policy: (in_force.policy, in_force.source),
             principals: Principals::default(),
+            policy_file: Some(self.layout.policy()),
             extension: None,
             home: None,
             program: None,

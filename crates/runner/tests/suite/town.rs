@@ -126,7 +126,7 @@ impl Town {
             match effect {
                 Effect::Begin(job) => self.begun.push(*job),
                 Effect::Tell(event) => self.events.push(event),
-                Effect::Stop(_) => {}
+                Effect::Stop(_) | Effect::Stand(_) => {}
             }
         }
         answer
@@ -194,6 +194,7 @@ impl Town {
             result: Completion { retryable: true, exit: Some(1), ..Completion::new(ended) },
             receipt: None,
             changes: None,
+            in_force: None,
         });
         let reports = reports.collect();
         self.turn(|owner, turn| owner.report(reports, turn));

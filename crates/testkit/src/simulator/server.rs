@@ -237,7 +237,7 @@ impl Server {
         let split = self.turn.take().map(|turn| turn.split(&self.log));
         let (operation, effects) = split.unwrap_or_default();
         let mut outputs = std::mem::take(&mut self.answers);
-        outputs.extend(effects.into_iter().map(output));
+        outputs.extend(effects.into_iter().filter_map(output));
         if self.control == Control::EarlyAcknowledgement {
             self.queue.push((operation, Vec::new()));
             return outputs;
@@ -301,15 +301,17 @@ pub(super) fn options(control: Control) -> Options {
     }
 }
 
-fn output(effect: Effect) -> Output {
-    match effect {
+fn output(effect: Effect) -> Option<Output> {
+    Some(match effect {
         Effect::Begin(job) => {
             let (attempt, request) = attempt(*job);
             Output::Begin(attempt, request)
         }
         Effect::Stop(fence) => Output::Stop(fence),
         Effect::Tell(event) => Output::Told(event),
-    }
+        // Nothing but steps is decided here.
+        Effect::Stand(_) => return None,
+    })
 }
 
 /// The attempt of a job, and the request it works for.

@@ -115,6 +115,7 @@ impl Worker {
             result,
             receipt: None,
             changes: None,
+            in_force: None,
         }
     }
 }

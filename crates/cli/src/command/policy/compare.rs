@@ -60,7 +60,7 @@ fn show(global: &Global, found: &Comparison, over: &str) {
         for line in &found.changed {
             table.row(row(line));
         }
-        output::line(table.render());
+        output::line(marked(&table.render()));
     }
     let count = |shift| found.count(shift);
     output::line(format!(
@@ -73,12 +73,29 @@ fn show(global: &Global, found: &Comparison, over: &str) {
     ));
 }
 
-fn row(line: &Changed) -> [String; 6] {
-    let (word, tone) = match line.shift {
+fn mark(shift: Shift) -> (&'static str, Tone) {
+    match shift {
         Shift::Breaking => ("BREAKING", Tone::Bad),
         Shift::Widening => ("WIDENING", Tone::Busy),
         Shift::Narrowing => ("narrowing", Tone::Quiet),
+    }
+}
+
+/// A table of such rows with the mark of each in its colour, which has no width.
+pub(super) fn marked(table: &str) -> String {
+    let marks = [Shift::Breaking, Shift::Widening, Shift::Narrowing].map(mark);
+    let line = |line: &str| {
+        let found = marks.iter().find_map(|(word, tone)| {
+            let rest = line.trim_start().strip_prefix(word)?;
+            Some(format!(" {}{rest}", paint(word, *tone)))
+        });
+        found.unwrap_or_else(|| line.to_owned())
     };
+    table.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+pub(super) fn row(line: &Changed) -> [String; 6] {
+    let (word, _) = mark(line.shift);
     let call = &line.call;
     let mut arguments = call.args.to_string();
     if let Some((cut, _)) = arguments.char_indices().nth(ARGUMENTS_SHOWN) {
@@ -92,7 +109,7 @@ fn row(line: &Changed) -> [String; 6] {
     };
     let call = output::printable(&format!("{} {arguments} by {who}", call.tool));
     [
-        paint(word, tone),
+        word.to_owned(),
         line.times.to_string(),
         call,
         verdict(line.before.verdict).to_owned(),

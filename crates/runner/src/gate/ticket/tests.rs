@@ -227,3 +227,24 @@ fn no_ticket_of_another_process_or_of_long_ago_is_valid() {
     assert!(late(29).is_ok() && late(-59).is_ok(), "a clock that is set back stops nothing");
     assert!(matches!(late(30), Err(Unpermitted::Refused(Refused::Expired(_)))));
 }
+
+#[test]
+fn what_was_decided_under_the_policy_before_may_begin_and_nothing_older() {
+    let (first, other) = (gate(), |name: &str| {
+        let catalogue = crate::gate::catalogue().unwrap();
+        let text = POLICY.replace("name: test", &format!("name: {name}"));
+        let source = Source { name: "test".to_owned(), text };
+        Arc::new(Policy::load(&source, &catalogue).unwrap().policy)
+    });
+    let old = |gate: &Gate| {
+        let (admitted, work) = echo(gate);
+        job(gate, &admitted, work)
+    };
+    let jobs = [old(&first), old(&first)];
+    let second = first.under(other("second"));
+    let [early, late] = jobs;
+    assert!(redeem(&second, early).is_ok(), "decided before the change");
+    assert!(redeem(&second, old(&second)).is_ok(), "the control: decided after it");
+    let third = second.under(other("third"));
+    assert!(redeem(&third, late).is_err(), "two changes ago");
+}

@@ -5,6 +5,7 @@
 
 mod approval;
 mod ping;
+mod policy;
 mod run;
 mod ticket;
 mod tool;
@@ -34,6 +35,7 @@ struct Method {
 const METHODS: &[Method] = &[
     Method { name: "approval.rule", recorded: true, answer: approval::rule },
     Method { name: "ping", recorded: false, answer: ping::answer },
+    Method { name: "policy.apply", recorded: true, answer: policy::apply },
     Method { name: "run.cancel", recorded: true, answer: run::cancel },
     Method { name: "run.get", recorded: true, answer: run::get },
     Method { name: "ticket.mint", recorded: true, answer: ticket::mint },

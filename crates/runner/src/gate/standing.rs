@@ -1,0 +1,25 @@
+//! The gate that stands now, for calls that are no steps: merges, tickets, secrets.
+//! The owner has its own, which is never older; whoever took a gate from here decides by that one.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::Gate;
+
+/// The gate that stands now.
+#[derive(Debug)]
+pub(crate) struct Standing(RwLock<Arc<Gate>>);
+
+impl Standing {
+    pub(crate) fn new(gate: Arc<Gate>) -> Self {
+        Self(RwLock::new(gate))
+    }
+
+    pub(crate) fn now(&self) -> Arc<Gate> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on `gate` stands.
+    pub(crate) fn put(&self, gate: Arc<Gate>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = gate;
+    }
+}
