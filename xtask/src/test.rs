@@ -4,11 +4,14 @@
 //! possible. As root it runs the sandbox's tests and a whole workflow a second time as an
 //! ordinary user (`ordinary.rs`), because a sandbox behaves differently for each.
 
+mod canaries;
 mod ordinary;
 mod parts;
 
 use crate::stage::{Failure, Stages, cargo, check, check_on_stdout, has_cargo_command};
+use canaries::Scratch;
 use std::path::Path;
+use std::process::Command;
 
 /// Runs set-up and all tests.
 ///
@@ -29,14 +32,19 @@ fn run_stages(root: &Path, stages: &mut Stages) -> Result<(), Failure> {
     } else {
         println!("\nNot root: every test below runs as this user; the run as root is left to CI.");
     }
-    stages.run("tests", || tests(root))
+    let scratch = Scratch::create()?;
+    stages.run("tests", || tests(root, &scratch))?;
+    stages.run("no secret of theirs is left on disk", || scratch.search(root))
 }
 
 /// Unit and integration tests, then the examples in the documentation.
-fn tests(root: &Path) -> Result<(), Failure> {
+fn tests(root: &Path, scratch: &Scratch) -> Result<(), Failure> {
+    let within = |arguments: &[&str], run: fn(&mut Command) -> Result<(), Failure>| {
+        run(scratch.within(&mut cargo(root, arguments)))
+    };
     if !has_cargo_command(root, "nextest") {
-        return check(&mut cargo(root, &["test", "--workspace"]));
+        return within(&["test", "--workspace"], check);
     }
-    check(&mut cargo(root, &["test", "--workspace", "--doc"]))?;
-    check_on_stdout(&mut cargo(root, &["nextest", "run", "--workspace"]))
+    within(&["test", "--workspace", "--doc"], check)?;
+    within(&["nextest", "run", "--workspace"], check_on_stdout)
 }

@@ -400,6 +400,8 @@ pub(crate) struct ToolCall {
 /// `palisade config`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
+    /// The JSON Schema of a configuration file, for editors
+    Schema,
     /// Every setting
     Show {
         /// Also where each value comes from

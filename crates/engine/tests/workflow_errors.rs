@@ -1142,7 +1142,9 @@ name: v
 #[test]
 fn actions_have_names_and_exact_scopes() {
     let of = |actions: &str| {
-        let text = format!("version: 1\nname: w\nactions: {actions}\nsteps:\n  - run: [true]\n");
+        let text = format!(
+            "version: 1\nname: w\nactions: {actions}\nsteps:\n  - {{ name: a, run: [echo] }}\n"
+        );
         let source = Source::new("w.yaml", &text);
         match Workflow::load(&source, &TOOLS) {
             Ok(loaded) => {
@@ -1161,14 +1163,14 @@ fn actions_have_names_and_exact_scopes() {
         ("{}", "actions are from 1 to 16"),
         (&format!("{{ {} }}", many.join(", ")), "actions are from 1 to 16"),
         ("[ops:write]", "actions must be a map, found a list"),
-        ("true", "actions must be a map, found a boolean"),
+        ("true", "actions must be a map, found true or false"),
         ("{ apply: [] }", "action `apply` must not be empty"),
         ("{ apply: ops:write }", "action `apply` must be a list, found a text"),
         ("{ apply: [ops:write, ops:write] }", "action `apply` names `ops:write` twice"),
         ("{ apply: [\"ops:*\"] }", "`ops:*` is not a scope"),
         ("{ apply: [\"ops write\"] }", "`ops write` is not a scope"),
         ("{ apply: [\"\"] }", "`` is not a scope"),
-        ("{ apply: [7] }", "a scope must be a text, found an integer"),
+        ("{ apply: [7] }", "a scope must be a text, found a whole number"),
         ("{ \"1\": [x] }", "`1` is not a name of an action"),
     ];
     for (actions, expected) in table {

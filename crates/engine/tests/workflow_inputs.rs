@@ -231,3 +231,37 @@ fn arguments_of_the_command_line_are_read_as_the_schema_wants_them() {
         assert_eq!(workflow.inputs.read_text(name, text), expected, "{name}={text}");
     }
 }
+
+#[test]
+fn a_field_that_is_marked_as_sensitive_is_refused_and_points_to_secrets() {
+    let field = |schema: Value| json!({ "properties": { "token": schema } });
+    for schema in [
+        json!({ "type": "string", "x-sensitivity": "secret" }),
+        json!({ "type": "string", "x-sensitivity": "pii" }),
+        json!({ "items": { "x-sensitivity": "internal" } }),
+    ] {
+        let found = load(&field(schema)).unwrap_err();
+        assert_eq!(
+            found,
+            [
+                "`x-sensitivity` cannot be kept: inputs and outputs are on record, because a run needs them to go on"
+            ]
+        );
+    }
+    let text = |schema: &str| {
+        let step = format!(
+            "{{ name: a, run: [ls], outputs: {{ o: {{ from: stdout, schema: {schema} }} }} }}"
+        );
+        Workflow::load(
+            &Source::new("w.yaml", format!("version: 1\nname: w\nsteps: [{step}]\n")),
+            &[],
+        )
+    };
+    let found = text("{ type: string, x-sensitivity: secret }").unwrap_err();
+    let hint = found[0].hint.as_ref().unwrap();
+    assert!(hint.contains("palisade secret set"), "{found:?}");
+    // Control: another remark of one's own means nothing, and neither does a field of that name.
+    assert!(load(&field(json!({ "type": "string", "x-note": "secret" }))).is_ok());
+    assert!(load(&json!({ "properties": { "x-sensitivity": { "type": "string" } } })).is_ok());
+    assert!(text("{ type: string }").is_ok());
+}

@@ -1,6 +1,6 @@
 //! The forms in which a value appears once programs have printed it.
 //!
-//! Raw, JSON (RFC 8259), percent (RFC 3986 and HTML forms), hexadecimal, base64 and base64url (RFC 4648) at the
+//! Raw and in lower case, as a host's name has it, JSON (RFC 8259), percent (RFC 3986 and HTML forms), hexadecimal, base64 and base64url (RFC 4648) at the
 //! three alignments a longer text can give it, and quoted for a shell or HTML. Forms of forms are not among it, but
 //! for JSON within JSON.
 
@@ -17,6 +17,7 @@ pub(crate) fn forms(value: &str) -> BTreeSet<Vec<u8>> {
     let mut forms = BTreeSet::new();
     for text in [value, value.trim_end()] {
         forms.insert(text.as_bytes().to_vec());
+        forms.insert(text.to_lowercase().into_bytes());
         forms.extend(json(text).into_iter().map(String::into_bytes));
         forms.extend(percent(text.as_bytes()).map(String::into_bytes));
         forms.extend(quoted(text).map(String::into_bytes));

@@ -28,14 +28,41 @@ impl<'s> Fields<'s> {
         Self { root: schema }
     }
 
+    /// Whether any field may be marked: where none may, every value stays as it is. A reference may lead to one.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        let (mut waiting, mut found) = (vec![self.root], false);
+        while let Some(value) = waiting.pop() {
+            found |= value.get(KEY).is_some() || value.get("$ref").is_some();
+            match value {
+                Value::Object(fields) => waiting.extend(fields.values()),
+                Value::Array(items) => waiting.extend(items),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        found
+    }
+
     /// `value` with a mark in the place of every marked field.
     #[must_use]
     pub fn redact(&self, value: &Value, tagger: &Tagger) -> Value {
-        self.within(&[self.root], value, tagger, 0)
+        self.replace(value, &|level, value| tagger.mark(level, value.to_string().as_bytes()).into())
+    }
+
+    /// `value` with what `by` makes of each marked field, given its level, in its place.
+    #[must_use]
+    pub fn replace(&self, value: &Value, by: &dyn Fn(&'static str, &Value) -> Value) -> Value {
+        self.within(&[self.root], value, by, 0)
     }
 
     /// `value` under all of `schemas`.
-    fn within(&self, schemas: &[&Value], value: &Value, tagger: &Tagger, depth: usize) -> Value {
+    fn within(
+        &self,
+        schemas: &[&Value],
+        value: &Value,
+        by: &dyn Fn(&'static str, &Value) -> Value,
+        depth: usize,
+    ) -> Value {
         let mut all = Vec::new();
         let complete = schemas.iter().all(|schema| self.parts(schema, &mut all, depth));
         let level = match complete {
@@ -43,19 +70,19 @@ impl<'s> Fields<'s> {
             false => Some(LEVELS[0]),
         };
         if let Some(level) = level {
-            return tagger.mark(level, value.to_string().as_bytes()).into();
+            return by(level, value);
         }
         match value {
             Value::Object(fields) => {
                 let inside = |(name, value): (&String, &Value)| {
                     let of = field(&all, name);
-                    (name.clone(), self.within(&of, value, tagger, depth + 1))
+                    (name.clone(), self.within(&of, value, by, depth + 1))
                 };
                 Value::Object(fields.iter().map(inside).collect::<Map<_, _>>())
             }
             Value::Array(items) => {
                 let inside = |(place, value): (usize, &Value)| {
-                    self.within(&item(&all, place), value, tagger, depth + 1)
+                    self.within(&item(&all, place), value, by, depth + 1)
                 };
                 items.iter().enumerate().map(inside).collect()
             }
@@ -108,6 +135,7 @@ mod tests {
 
     fn check(schema: Value, value: Value, expect: Value) {
         let redacted = Fields::of(&schema).redact(&value, &Tagger::new([3; 32]));
+        assert!(Fields::of(&schema).any() || redacted == value, "{schema}");
         let mut text = redacted.to_string();
         while let Some(start) = text.find('‹') {
             let end = start + text[start..].find('›').unwrap() + '›'.len_utf8();
@@ -143,6 +171,13 @@ mod tests {
         );
         check(json!({ "x-sensitivity": "privat" }), json!("x"), json!("*secret"));
         check(json!({ "properties": { "a": {} } }), json!({ "a": "x" }), json!({ "a": "x" }));
+    }
+
+    #[test]
+    fn a_schema_without_a_mark_is_known_as_one() {
+        assert!(!Fields::of(&json!({ "properties": { "a": { "items": {} } } })).any());
+        assert!(Fields::of(&json!({ "items": { "$ref": "#/$defs/a" } })).any());
+        assert!(Fields::of(&json!({ "items": [{ "x-sensitivity": "pii" }] })).any());
     }
 
     #[test]

@@ -61,6 +61,15 @@ impl Redactor {
         redacted
     }
 
+    /// A text of which the end is missing: what may be the beginning of a known value is replaced as well.
+    #[must_use]
+    pub fn bytes_cut(&self, text: &[u8]) -> Vec<u8> {
+        let mut stream = self.stream();
+        let mut redacted = stream.take(text);
+        redacted.extend(stream.cut());
+        redacted
+    }
+
     /// A whole text; what is no text after a pattern of bytes was replaced in it is withheld.
     #[must_use]
     pub fn text(&self, text: &str) -> String {

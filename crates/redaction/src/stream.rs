@@ -1,7 +1,8 @@
 //! Redacting what comes piece by piece: the result does not depend on where the pieces were cut.
 //!
 //! What may be the beginning of a known value waits for its rest, at most the longest form less one byte; patterns
-//! see whole lines, at most 64 KiB of one. [`Stream::finish`] hands out what still waits.
+//! see whole lines, at most 64 KiB of one. [`Stream::finish`] hands out what still waits; where something cut the
+//! text off, [`Stream::cut`] puts a mark in the place of what may be the beginning of a value.
 
 use std::sync::Arc;
 
@@ -10,6 +11,9 @@ use zeroize::Zeroizing;
 use crate::known::Known;
 use crate::mark::Tagger;
 use crate::pattern::{Lines, Patterns};
+
+/// What stands for the end of a text that was cut off where a value may have begun.
+const CUT: &str = "cut";
 
 /// One stream of bytes on its way to where it is kept or shown.
 pub struct Stream {
@@ -45,6 +49,15 @@ impl Stream {
     pub fn finish(&mut self) -> Vec<u8> {
         let decided = self.known_in(&[], Rest::Ends);
         self.patterns_in(decided, Rest::Ends)
+    }
+
+    /// Hands out the rest of a text that was cut off: what may be the beginning of a known value is replaced by a
+    /// mark, because nobody knows how it would have gone on. The stream begins anew.
+    #[must_use]
+    pub fn cut(&mut self) -> Vec<u8> {
+        let begun = std::mem::take(&mut self.waiting);
+        let mark = if begun.is_empty() { String::new() } else { self.tagger.mark(CUT, &[]) };
+        self.patterns_in(mark.into_bytes(), Rest::Ends)
     }
 
     fn known_in(&mut self, piece: &[u8], rest: Rest) -> Vec<u8> {

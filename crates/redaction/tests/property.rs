@@ -239,3 +239,40 @@ fn values_in_json_are_redacted_wherever_they_stand() {
     assert_eq!(text.matches("‹redacted:db:").count(), 2, "{text}");
     assert_eq!(text.matches("‹redacted:pin:").count(), 1, "{text}");
 }
+
+/// What a text becomes whose end is missing from some place on.
+fn cut(text: &str, at: usize) -> String {
+    String::from_utf8(redactor(false).bytes_cut(&text.as_bytes()[..at])).unwrap()
+}
+
+#[test]
+fn a_text_that_is_cut_inside_a_value_keeps_no_beginning_of_it() {
+    let text = "before hunter22";
+    for at in "before h".len()..text.len() {
+        let shown = cut(text, at);
+        assert!(shown.starts_with("before ‹redacted:cut:") && shown.ends_with('›'), "{shown}");
+        // Control: the end of a whole text may look like a beginning.
+        let whole = redactor(false).bytes(&text.as_bytes()[..at]);
+        assert_eq!(whole, &text.as_bytes()[..at]);
+    }
+    assert_eq!(cut("before it!", 10), "before it!", "nothing that a value begins with");
+    assert!(
+        cut(text, text.len()).starts_with("before ‹redacted:short:"),
+        "{}",
+        cut(text, text.len())
+    );
+    // With patterns on the way the mark comes out as it went in.
+    let shown = String::from_utf8(redactor(true).bytes_cut(b"before hunt")).unwrap();
+    assert!(shown.starts_with("before ‹redacted:cut:"), "{shown}");
+}
+
+#[test]
+fn a_value_in_lower_case_is_found() {
+    let tagger = Tagger::new([9; 32]);
+    let known = Known::new([("token", "AbCdEf-12345")], &tagger).unwrap();
+    let redactor = Redactor::new(Arc::new(known), None, tagger);
+    let shown = redactor.text("abcdef-12345.example.org");
+    assert!(shown.starts_with("‹redacted:token:") && shown.ends_with("›.example.org"), "{shown}");
+    // Control: other letters are other values.
+    assert_eq!(redactor.text("abcdeg-12345.example.org"), "abcdeg-12345.example.org");
+}

@@ -40,6 +40,8 @@ pub use engine::run::{
 };
 pub use journal::{ArtifactError, ArtifactStore, OpenError, Reader};
 
+pub use schema;
+
 /// An artifact's digest as the artifact store names it.
 #[must_use]
 pub fn artifact_digest(digest: Digest) -> journal::Digest {

@@ -2,7 +2,8 @@
 //!
 //! A reference may reach `$defs` of the same schema or a registered one, references may not form a
 //! circle, and the schema with every reference written out may not exceed [`MAX_SCHEMA_COST`]
-//! subschemas. Text, depth and patterns are bounded before that.
+//! subschemas and [`MAX_PATTERNS`] patterns. Text, depth and patterns as written are bounded before
+//! that, and the patterns of a whole registry by [`MAX_REGISTRY_PATTERNS`].
 //! It judges structure only; whether keywords have sensible values is `jsonschema`'s business.
 
 use crate::fault::Fault;
@@ -18,18 +19,50 @@ pub const MAX_SCHEMA_BYTES: usize = 1024 * 1024;
 pub const MAX_SCHEMA_DEPTH: usize = 64;
 /// The most subschemas with every reference written out; more is a fault.
 pub const MAX_SCHEMA_COST: usize = 10_000;
-/// The most patterns in one schema; more is a fault.
+/// The most patterns in one schema, and with every reference written out; more is a fault.
 pub const MAX_PATTERNS: usize = 256;
+/// The most patterns of everything registered together, and of everything kept compiled. What is registered beyond
+/// is a fault; what is compiled beyond makes room for itself.
+pub const MAX_REGISTRY_PATTERNS: usize = 1024;
 /// The longest pattern, in bytes; a longer one is a fault.
 pub const MAX_PATTERN_LENGTH: usize = 1024;
 /// The most memory one compiled pattern may take, in bytes; more is a fault.
 pub const MAX_PATTERN_BYTES: usize = 1024 * 1024;
 
-/// The cost of each registered schema by its id.
-pub(crate) type Registered = BTreeMap<String, usize>;
+/// What a schema comes to with every reference written out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// Subschemas, itself included.
+    pub(crate) parts: usize,
+    /// Patterns.
+    pub(crate) patterns: usize,
+}
 
-/// Checks structure, references and size; returns the number of subschemas written out.
-pub(crate) fn check(schema: &Value, registered: &Registered) -> Result<usize, Vec<Fault>> {
+impl Weight {
+    fn and(self, other: Self) -> Self {
+        let parts = self.parts.saturating_add(other.parts);
+        Self { parts, patterns: self.patterns.saturating_add(other.patterns) }
+    }
+}
+
+/// The weight of each registered schema by its id.
+pub(crate) type Registered = BTreeMap<String, Weight>;
+
+/// Whether one more schema may be registered, by the patterns of all of them.
+pub(crate) fn room(registered: &Registered, more: Weight) -> Result<(), Fault> {
+    let all = registered.values().fold(more, |all, one| all.and(*one));
+    if all.patterns <= MAX_REGISTRY_PATTERNS {
+        return Ok(());
+    }
+    let message = format!(
+        "the registered schemas have {} patterns together, more than {MAX_REGISTRY_PATTERNS}",
+        all.patterns
+    );
+    Err(Fault::new("", message, Some("list the values in `enum`, or register fewer schemas")))
+}
+
+/// Checks structure, references and size; returns what it comes to written out.
+pub(crate) fn check(schema: &Value, registered: &Registered) -> Result<Weight, Vec<Fault>> {
     size(schema).map_err(|fault| vec![fault])?;
     let mut faults = Vec::new();
     let mut patterns = 0;
@@ -48,13 +81,18 @@ pub(crate) fn check(schema: &Value, registered: &Registered) -> Result<usize, Ve
         return Err(faults);
     }
     let mut costs = Costs { root: schema, registered, known: BTreeMap::new() };
-    let cost = costs.of("", schema).map_err(|fault| vec![fault])?;
-    if cost > MAX_SCHEMA_COST {
-        let message = format!("schema has more than {MAX_SCHEMA_COST} parts");
-        let hint = "every `$ref` counts as all it refers to";
-        return Err(vec![Fault::new("", message, Some(hint))]);
+    let weight = costs.of("", schema).map_err(|fault| vec![fault])?;
+    for (found, most, what) in [
+        (weight.parts, MAX_SCHEMA_COST, "parts"),
+        (weight.patterns, MAX_PATTERNS, "patterns with every reference written out"),
+    ] {
+        if found > most {
+            let message = format!("schema has more than {most} {what}");
+            let hint = "every `$ref` counts as all it refers to";
+            return Err(vec![Fault::new("", message, Some(hint))]);
+        }
     }
-    Ok(cost)
+    Ok(weight)
 }
 
 /// Depth comes first: everything after it may recurse.
@@ -78,15 +116,20 @@ fn size(schema: &Value) -> Result<(), Fault> {
     Ok(())
 }
 
-fn long_patterns(pointer: &str, schema: &Value, count: &mut usize) -> Vec<Fault> {
+/// The patterns directly in a schema, with the pointer to each.
+fn patterns<'s>(pointer: &str, schema: &'s Value) -> Vec<(String, &'s str)> {
     let own = schema.get("pattern").and_then(Value::as_str);
     let own = own.map(|pattern| (format!("{pointer}/pattern"), pattern));
     let keys = schema.get("patternProperties").and_then(Value::as_object);
     let keys = keys.into_iter().flat_map(|map| map.keys()).map(|pattern| {
         (format!("{pointer}/patternProperties/{}", escape(pattern)), pattern.as_str())
     });
+    own.into_iter().chain(keys).collect()
+}
+
+fn long_patterns(pointer: &str, schema: &Value, count: &mut usize) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (at, pattern) in own.into_iter().chain(keys) {
+    for (at, pattern) in patterns(pointer, schema) {
         *count = count.saturating_add(1);
         if pattern.len() > MAX_PATTERN_LENGTH {
             let message = format!(
@@ -142,20 +185,20 @@ pub fn definition(target: &str) -> Option<String> {
 struct Costs<'s> {
     root: &'s Value,
     registered: &'s Registered,
-    /// The cost of each definition; none while it is being worked out.
-    known: BTreeMap<String, Option<usize>>,
+    /// The weight of each definition; none while it is being worked out.
+    known: BTreeMap<String, Option<Weight>>,
 }
 
 impl Costs<'_> {
     /// The depth of a schema is bounded, and each definition is entered once.
-    fn of(&mut self, pointer: &str, schema: &Value) -> Result<usize, Fault> {
-        let mut cost = 1_usize;
+    fn of(&mut self, pointer: &str, schema: &Value) -> Result<Weight, Fault> {
+        let mut weight = Weight { parts: 1, patterns: patterns(pointer, schema).len() };
         for (at, child) in children(pointer, schema) {
             if !is_definition(&at) {
-                cost = cost.saturating_add(self.of(&at, child)?);
+                weight = weight.and(self.of(&at, child)?);
             }
         }
-        let Some(target) = schema.get("$ref").and_then(Value::as_str) else { return Ok(cost) };
+        let Some(target) = schema.get("$ref").and_then(Value::as_str) else { return Ok(weight) };
         let inner = match definition(target) {
             Some(name) => self.of_definition(pointer, &name)?,
             None => *self.registered.get(target).ok_or_else(|| {
@@ -163,15 +206,15 @@ impl Costs<'_> {
                 Fault::new(format!("{pointer}/$ref"), message, Some("use `$defs` of this schema"))
             })?,
         };
-        Ok(cost.saturating_add(inner))
+        Ok(weight.and(inner))
     }
 
-    fn of_definition(&mut self, from: &str, name: &str) -> Result<usize, Fault> {
+    fn of_definition(&mut self, from: &str, name: &str) -> Result<Weight, Fault> {
         let fault = |message: String, hint: &str| {
             Err(Fault::new(format!("{from}/$ref"), message, Some(hint)))
         };
         match self.known.get(name) {
-            Some(Some(cost)) => return Ok(*cost),
+            Some(Some(weight)) => return Ok(*weight),
             Some(None) => {
                 let message = format!("`$ref` to `{name}` goes round in a circle");
                 return fault(message, "recursive schemas are not supported by this version");
@@ -182,9 +225,9 @@ impl Costs<'_> {
             return fault(format!("`$defs` has no `{name}`"), "add it, or correct the name");
         };
         self.known.insert(name.to_owned(), None);
-        let cost = self.of(&format!("/$defs/{}", escape(name)), schema)?;
-        self.known.insert(name.to_owned(), Some(cost));
-        Ok(cost)
+        let weight = self.of(&format!("/$defs/{}", escape(name)), schema)?;
+        self.known.insert(name.to_owned(), Some(weight));
+        Ok(weight)
     }
 }
 
@@ -215,5 +258,20 @@ pub fn unknown_keywords(
         }
     }
     found.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    found
+}
+
+/// Where `keyword` stands in a schema or one inside it, by pointer, in order. References are not followed: what they
+/// reach is in the schema as well.
+#[must_use]
+pub fn places_of(keyword: &str, schema: &Value) -> Vec<String> {
+    let (mut found, mut waiting) = (Vec::new(), vec![(String::new(), schema)]);
+    while let Some((pointer, schema)) = waiting.pop() {
+        waiting.extend(children(&pointer, schema));
+        if schema.get(keyword).is_some() {
+            found.push(format!("{pointer}/{}", escape(keyword)));
+        }
+    }
+    found.sort();
     found
 }

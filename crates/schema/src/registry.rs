@@ -3,7 +3,7 @@
 //! Compiling is offline whatever features other crates turn on: the retriever is set in code and
 //! refuses everything. Patterns are linear-time. What a schema may contain is judged by `bounds`.
 
-use crate::bounds::{self, MAX_PATTERN_BYTES, Registered};
+use crate::bounds::{self, MAX_PATTERN_BYTES, MAX_REGISTRY_PATTERNS, Registered};
 use crate::fault::Fault;
 use crate::mistake::Mistake;
 use crate::{defaults, words};
@@ -25,6 +25,8 @@ pub const MAX_MISTAKES: usize = 50;
 pub struct Schema {
     source: Value,
     digest: [u8; 32],
+    /// With every reference written out.
+    patterns: usize,
     validator: Validator,
 }
 
@@ -78,7 +80,7 @@ impl Schema {
 #[derive(Debug, Default)]
 pub struct Registry {
     documents: BTreeMap<String, Value>,
-    costs: Registered,
+    weights: Registered,
     compiled: Mutex<BTreeMap<[u8; 32], Arc<Schema>>>,
 }
 
@@ -93,7 +95,8 @@ impl Registry {
     /// itself refer to what was registered before it.
     ///
     /// # Errors
-    /// An id that does not begin with [`ID_PREFIX`] or is taken; otherwise as [`Registry::compile`].
+    /// An id that does not begin with [`ID_PREFIX`] or is taken, or more than [`MAX_REGISTRY_PATTERNS`]
+    /// patterns in everything registered; otherwise as [`Registry::compile`].
     pub fn register(&mut self, id: &str, schema: Value) -> Result<(), Vec<Fault>> {
         let named = id.strip_prefix(ID_PREFIX).is_some_and(is_name);
         if !named || self.documents.contains_key(id) {
@@ -101,9 +104,10 @@ impl Registry {
             let hint = format!("ids are `{ID_PREFIX}` and letters, digits, `.`, `_` and `-`");
             return Err(vec![Fault::new("", format!("`{id}` {why}"), Some(&hint))]);
         }
+        let weight = bounds::check(&schema, &self.weights)?;
+        bounds::room(&self.weights, weight).map_err(|fault| vec![fault])?;
         self.compile(&schema)?;
-        let cost = bounds::check(&schema, &self.costs)?;
-        self.costs.insert(id.to_owned(), cost);
+        self.weights.insert(id.to_owned(), weight);
         self.documents.insert(id.to_owned(), schema);
         Ok(())
     }
@@ -120,15 +124,16 @@ impl Registry {
     /// Everything that is wrong with it that can be told at once, by pointer.
     pub fn compile(&self, schema: &Value) -> Result<Arc<Schema>, Vec<Fault>> {
         // Depth is bounded first: making the text of a value recurses.
-        bounds::check(schema, &self.costs)?;
+        let patterns = bounds::check(schema, &self.weights)?.patterns;
         let digest: [u8; 32] = Sha256::digest(schema.to_string().as_bytes()).into();
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = compiled.get(&digest) {
             return Ok(Arc::clone(known));
         }
         let validator = self.build(schema).map_err(|fault| vec![fault])?;
-        let made = Arc::new(Schema { source: schema.clone(), digest, validator });
-        if compiled.len() >= MAX_CACHED {
+        let made = Arc::new(Schema { source: schema.clone(), digest, patterns, validator });
+        let kept: usize = compiled.values().map(|schema| schema.patterns).sum();
+        if compiled.len() >= MAX_CACHED || kept.saturating_add(patterns) > MAX_REGISTRY_PATTERNS {
             compiled.clear();
         }
         compiled.insert(digest, Arc::clone(&made));
@@ -211,5 +216,24 @@ mod tests {
             registry.compile(&json!({ "maxLength": length })).unwrap();
         }
         assert!(registry.compiled.lock().unwrap().len() <= MAX_CACHED);
+    }
+
+    #[test]
+    fn the_patterns_of_what_is_kept_compiled_are_bounded_together() {
+        let registry = Registry::new();
+        let kept = || -> usize {
+            registry.compiled.lock().unwrap().values().map(|schema| schema.patterns).sum()
+        };
+        let (mut most, mut compiled) = (0, 0);
+        for number in 0..12 {
+            let properties: serde_json::Map<String, Value> = (0..200)
+                .map(|key| (format!("{number}-{key}"), json!({ "pattern": "a" })))
+                .collect();
+            registry.compile(&json!({ "properties": properties })).unwrap();
+            compiled += 200;
+            most = most.max(kept());
+        }
+        assert!(most <= MAX_REGISTRY_PATTERNS && most > MAX_REGISTRY_PATTERNS / 2, "{most}");
+        assert!(compiled > MAX_REGISTRY_PATTERNS, "control: without the bound all would be kept");
     }
 }

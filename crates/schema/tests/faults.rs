@@ -1,9 +1,16 @@
 //! Schemas that are refused: each with the place and a sentence, and a control that is taken.
 //! Limits are tried at their edge and one past it.
 
-#![allow(clippy::unwrap_used, reason = "a failed test should stop loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed test should stop loudly"
+)]
 
-use schema::{MAX_PATTERN_LENGTH, MAX_PATTERNS, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, Registry};
+use schema::{
+    MAX_PATTERN_LENGTH, MAX_PATTERNS, MAX_REGISTRY_PATTERNS, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH,
+    Registry,
+};
 use serde_json::{Map, Value, json};
 
 fn check(schema: &Value, expected: &[&str]) {
@@ -158,6 +165,36 @@ fn every_limit_holds_at_its_edge_and_breaks_one_past_it() {
             "`/pattern` schema is not valid: `pattern` is not a regular expression without look-around and back-references",
         ],
     );
+}
+
+#[test]
+fn a_pattern_counts_wherever_it_is_referred_to() {
+    let uses = |count: usize| {
+        let properties: Map<String, Value> = (0..count)
+            .map(|number| (format!("p{number}"), json!({ "$ref": "#/$defs/a" })))
+            .collect();
+        json!({ "$defs": { "a": { "pattern": "a" } }, "properties": properties })
+    };
+    check(&uses(MAX_PATTERNS), &[]);
+    let told = "`` schema has more than 256 patterns with every reference written out";
+    check(&uses(MAX_PATTERNS + 1), &[told]);
+}
+
+#[test]
+fn the_patterns_of_a_registry_are_bounded_together() {
+    let mut registry = Registry::new();
+    for number in 0..MAX_REGISTRY_PATTERNS / MAX_PATTERNS {
+        registry.register(&format!("urn:palisade:full-{number}"), patterns(MAX_PATTERNS)).unwrap();
+    }
+    let faults = registry.register("urn:palisade:more", patterns(1)).unwrap_err();
+    assert_eq!(
+        faults[0].message,
+        "the registered schemas have 1025 patterns together, more than 1024"
+    );
+    assert!(registry.get("urn:palisade:more").is_none());
+    // Control: one without a pattern still has room, and so has one that is only compiled.
+    registry.register("urn:palisade:plain", json!({ "type": "string" })).unwrap();
+    registry.compile(&patterns(1)).unwrap();
 }
 
 #[test]

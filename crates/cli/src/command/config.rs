@@ -1,8 +1,8 @@
-//! `palisade config show`: every setting, and with `--origin` where it came from.
+//! `palisade config`: every setting, with `--origin` where it came from, and the schema of the files.
 //! Settings are changed in their files; nothing is written here.
 
 use crate::arguments::Global;
-use crate::configuration::Configuration;
+use crate::configuration::{self, Configuration};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -26,6 +26,12 @@ pub(crate) fn show(global: &Global, origin: bool) -> Result<Exit, Failure> {
     }
     output::line(table.render());
     Ok(Exit::Ok)
+}
+
+/// The JSON Schema of a configuration file, for editors.
+pub(crate) fn schema() -> Exit {
+    output::json(&configuration::schema::document());
+    Exit::Ok
 }
 
 fn as_json(configuration: &Configuration) -> serde_json::Value {

@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Tool(tool) => tool::run(global, &tool),
         Command::Serve => serve::run(global),
         Command::Doctor => doctor::run(global),
+        Command::Config(Config::Schema) => Ok(config::schema()),
         Command::Config(Config::Show { origin }) => config::show(global, origin),
         Command::Init { folder } => init::run(global, folder.as_deref()),
         Command::Bench { what } => bench::run(global, what),

@@ -1,4 +1,4 @@
-//! One configuration file: read, checked key by key, turned into settings with their lines.
+//! One configuration file: read, checked against the schema, turned into settings with their lines.
 //! Which source wins is decided where the layers are merged.
 
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use runner::document::{self, Diagnostic, Node, Source, Yaml};
 
 use super::key::{Domain, KEYS, Key};
+use super::schema::Settings;
 
 /// One value a file sets.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub(crate) enum LayerError {
 }
 
 /// The settings in the file at `path`; a file that does not exist sets nothing.
-pub(super) fn read(path: &Path) -> Result<Vec<Found>, LayerError> {
+pub(super) fn read(path: &Path, settings: &Settings) -> Result<Vec<Found>, LayerError> {
     let name = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -56,53 +57,32 @@ pub(super) fn read(path: &Path) -> Result<Vec<Found>, LayerError> {
     let rendered =
         |finding: Diagnostic| LayerError::Document(finding.render(&source).trim_end().to_owned());
     let root = document::read(&source).map_err(rendered)?;
+    settings.check_file(&root, &source).map_err(LayerError::Document)?;
     let mut found = Vec::new();
-    collect(&root, "", &mut found).map_err(|(message, node)| {
-        rendered(Diagnostic::error(node.span, message).in_file(&source.name))
-    })?;
+    collect(&root, "", &mut found);
     Ok(found)
 }
 
-/// A message and the node it is about.
-type Wrong<'a> = (String, &'a Node);
-
-fn collect<'a>(node: &'a Node, prefix: &str, found: &mut Vec<Found>) -> Result<(), Wrong<'a>> {
-    let Yaml::Map(entries) = &node.value else {
-        return Err((
-            format!(
-                "`{}` must be a map of settings",
-                if prefix.is_empty() { "the file" } else { prefix }
-            ),
-            node,
-        ));
-    };
+/// The settings of a file that fits the schema.
+fn collect(node: &Node, prefix: &str, found: &mut Vec<Found>) {
+    let Yaml::Map(entries) = &node.value else { return };
     for (key, value) in entries {
         let name =
             if prefix.is_empty() { key.name.clone() } else { format!("{prefix}.{}", key.name) };
-        if let Some(known) = KEYS.iter().find(|known| known.name == name) {
-            let text = match known.domain {
-                Domain::Principals => Some(value.to_json().to_string()),
-                Domain::Whole(..) | Domain::Switch | Domain::Path => scalar(value),
-            };
-            let text = text.ok_or_else(|| (format!("`{name}` must be a single value"), value))?;
-            found.push(Found { key: known, value: text, line: value.span.line });
-        } else if KEYS.iter().any(|known| known.name.starts_with(&format!("{name}."))) {
-            collect(value, &name, found)?;
-        } else {
-            let names: Vec<&str> = KEYS.iter().map(|known| known.name).collect();
-            let hint =
-                document::suggest(&name, &names).map(|near| format!("; did you mean `{near}`?"));
-            return Err((format!("unknown setting `{name}`{}", hint.unwrap_or_default()), value));
+        match KEYS.iter().find(|known| known.name == name) {
+            Some(known) => {
+                let value_text = text(known, value);
+                found.push(Found { key: known, value: value_text, line: value.span.line });
+            }
+            None => collect(value, &name, found),
         }
     }
-    Ok(())
 }
 
-fn scalar(node: &Node) -> Option<String> {
-    match &node.value {
-        Yaml::Text(text) => Some(text.clone()),
-        Yaml::Int(number) => Some(number.to_string()),
-        Yaml::Bool(flag) => Some(flag.to_string()),
-        _ => None,
+/// The value as settings keep it: the same text that a variable would have.
+fn text(key: &Key, node: &Node) -> String {
+    match (key.domain, &node.value) {
+        (Domain::Path, Yaml::Text(text)) => text.clone(),
+        _ => node.to_json().to_string(),
     }
 }

@@ -3,10 +3,11 @@
 //! Order, later wins: defaults, `/etc/palisade/palisade.yaml`, the user's file, the project's `palisade.yaml`,
 //! `PALISADE_*` variables, flags. A security setting is taken only from the first three and from flags: neither a
 //! project nor an environment can loosen what a user or administrator set. This file merges; [`key`] lists the
-//! settings and [`layer`] reads one file.
+//! settings, [`schema`] makes a JSON Schema of them and [`layer`] reads one file.
 
 mod key;
 mod layer;
+pub(crate) mod schema;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use etcetera::BaseStrategy;
 
 pub(crate) use key::{KEYS, Key};
 pub(crate) use layer::LayerError;
+use schema::Settings;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +103,11 @@ impl Configuration {
         let defaults = KEYS.iter().map(|key| {
             (key.name, Setting { value: key.default.map(str::to_owned), origin: Origin::Default })
         });
-        let mut merged = Self { settings: defaults.collect(), ignored: Vec::new() };
+        let settings = Settings::default();
+        let mut merged = Merging {
+            settings: &settings,
+            into: Self { settings: defaults.collect(), ignored: Vec::new() },
+        };
         merged.file(&sources.system, Trust::Trusted)?;
         if let Some(user) = &sources.user {
             merged.file(user, Trust::Trusted)?;
@@ -117,7 +123,7 @@ impl Configuration {
                 merged.set(key, value, Origin::Flag(flag), Trust::Trusted)?;
             }
         }
-        Ok(merged)
+        Ok(merged.into)
     }
 
     /// The setting called `name`; keys are compiled in, so an unknown name reads as not set.
@@ -129,9 +135,17 @@ impl Configuration {
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Setting)> {
         self.settings.iter().map(|(name, setting)| (*name, setting))
     }
+}
 
+/// Settings while sources are merged into them.
+struct Merging<'s> {
+    settings: &'s Settings,
+    into: Configuration,
+}
+
+impl Merging<'_> {
     fn file(&mut self, path: &Path, trust: Trust) -> Result<(), LayerError> {
-        for found in layer::read(path)? {
+        for found in layer::read(path, self.settings)? {
             self.set(found.key, &found.value, Origin::File(path.to_path_buf(), found.line), trust)?;
         }
         Ok(())
@@ -145,13 +159,14 @@ impl Configuration {
         trust: Trust,
     ) -> Result<(), LayerError> {
         if key.security && trust != Trust::Trusted {
-            self.ignored.push(format!(
+            self.into.ignored.push(format!(
                 "`{}` from {origin} is ignored: a security setting is taken only from the system's or the user's file or a flag",
                 key.name
             ));
             return Ok(());
         }
-        let checked = key.check(value).and_then(|()| match trust {
+        let checked = self.settings.check_text(key, value).and_then(|()| key.check(value));
+        let checked = checked.and_then(|()| match trust {
             Trust::Project => key.check_inside(value),
             Trust::Trusted | Trust::Process => Ok(()),
         });
@@ -160,7 +175,7 @@ impl Configuration {
             key: key.name,
             reason,
         })?;
-        self.settings.insert(key.name, Setting { value: Some(value.to_owned()), origin });
+        self.into.settings.insert(key.name, Setting { value: Some(value.to_owned()), origin });
         Ok(())
     }
 }

@@ -117,6 +117,15 @@ fn a_command_in_a_sandbox_is_told_as_a_run() {
 }
 
 #[test]
+fn the_schema_of_settings_is_printed_as_one_value() {
+    for words in [&["config", "schema"][..], &["config", "schema", "--json"]] {
+        let schema = Project::bare().palisade(words).exits(0).json();
+        assert_eq!(keys(&schema), "additionalProperties properties title type");
+        assert_eq!(schema["properties"]["engine"]["properties"]["slots"]["maximum"], 1024);
+    }
+}
+
+#[test]
 fn what_goes_on_is_one_value_a_line() {
     let project = lived_in();
     let kinds = |arguments: &str, code: i32| -> BTreeSet<String> {

@@ -2,7 +2,8 @@
 //!
 //! Fifty canaries go into one workflow that shows each in every form it can, through every way out there is. After
 //! it no form of any of them is in any file of the project, its state, the home or what was printed. The control is
-//! the same workflow with the same values where nobody knows that they are secrets.
+//! the same workflow with other values where nobody knows that they are secrets. Canaries are made when the tests run;
+//! after the whole suite `cargo xtask test` looks for them in everything that tests have written.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -16,10 +17,22 @@ use crate::support::{Project, Ran, Running, run, workflow};
 /// How many there are.
 const CANARIES: usize = 50;
 
-/// A value that no other text holds by chance, with characters that every encoding has to write otherwise.
+/// A value that no other text holds by chance, with characters that every encoding has to write otherwise. It differs
+/// from one run of the suite to the next.
 fn canary(place: usize) -> String {
-    let seed = (place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("cnry{place:02}/{seed:016x}+\"q' &<{:06x}", seed >> 40)
+    made("cnry", place)
+}
+
+/// A value like a canary that is none: it may be found.
+fn decoy(place: usize) -> String {
+    made("dcoy", place)
+}
+
+fn made(kind: &str, place: usize) -> String {
+    let drawn = std::env::var("PALISADE_CANARY_SEED").ok().and_then(|seed| seed.parse().ok());
+    let drawn: u64 = drawn.unwrap_or_else(|| u64::from(std::process::id()));
+    let seed = (place as u64 + 1).wrapping_add(drawn).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("{kind}{place:02}/{seed:016x}+\"q' &<{:06x}", seed >> 40)
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -64,42 +77,72 @@ fn forms(value: &str) -> Vec<Vec<u8>> {
     texts.into_iter().map(String::into_bytes).collect()
 }
 
-/// Every canary form in any file below `folder`, as `path: form`.
-fn found(folder: &Path) -> Vec<String> {
-    let wanted: Vec<(usize, Vec<u8>)> = (0..CANARIES)
-        .flat_map(|place| forms(&canary(place)).into_iter().map(move |form| (place, form)))
-        .collect();
-    let mut starts: HashMap<&[u8], Vec<usize>> = HashMap::new();
-    for (which, (_, form)) in wanted.iter().enumerate() {
-        starts.entry(&form[..4]).or_default().push(which);
+/// What of some values is looked for, by the first bytes of each form.
+struct Wanted {
+    forms: Vec<Vec<u8>>,
+    pairs: Vec<bool>,
+    starts: HashMap<Vec<u8>, Vec<usize>>,
+}
+
+impl Wanted {
+    fn of(values: &[String]) -> Self {
+        let forms: Vec<Vec<u8>> = values.iter().flat_map(|value| forms(value)).collect();
+        let (mut pairs, mut starts) = (vec![false; 1 << 16], HashMap::new());
+        for (which, form) in forms.iter().enumerate() {
+            pairs[usize::from(form[0]) << 8 | usize::from(form[1])] = true;
+            starts.entry(form[..4].to_vec()).or_insert_with(Vec::new).push(which);
+        }
+        Self { forms, pairs, starts }
     }
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap().flatten() {
-            let path = entry.path();
-            let kind = entry.file_type().unwrap();
-            if kind.is_dir() {
-                folders.push(path.clone());
+
+    /// The forms that stand in `bytes`.
+    fn inside(&self, bytes: &[u8]) -> Vec<&[u8]> {
+        let mut found = Vec::new();
+        for (at, four) in bytes.windows(4).enumerate() {
+            if !self.pairs[usize::from(four[0]) << 8 | usize::from(four[1])] {
+                continue;
             }
-            let name = entry.file_name();
-            let mut bytes = name.as_encoded_bytes().to_vec();
-            if kind.is_file() {
-                bytes.push(0);
-                bytes.extend(fs::read(&path).unwrap());
-            }
-            for at in 0..bytes.len() {
-                let Some(start) = bytes.get(at..at + 4) else { break };
-                for which in starts.get(start).into_iter().flatten() {
-                    if bytes[at..].starts_with(&wanted[*which].1) {
-                        let form = String::from_utf8_lossy(&wanted[*which].1).into_owned();
-                        found.push(format!("{}: {form}", path.display()));
-                    }
+            for which in self.starts.get(four).into_iter().flatten() {
+                if bytes[at..].starts_with(&self.forms[*which]) {
+                    found.push(self.forms[*which].as_slice());
                 }
             }
         }
+        found
     }
-    found
+
+    /// Every form in any file below `folder` or in its name, as `path: form`. What goes away meanwhile is not there.
+    fn below(&self, folder: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut folders = vec![folder.to_path_buf()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() {
+                    folders.push(path.clone());
+                }
+                let mut bytes = entry.file_name().as_encoded_bytes().to_vec();
+                if kind.is_file() {
+                    bytes.push(0);
+                    bytes.extend(fs::read(&path).unwrap_or_default());
+                }
+                let show =
+                    |form: &[u8]| format!("{}: {}", path.display(), String::from_utf8_lossy(form));
+                found.extend(self.inside(&bytes).into_iter().map(show));
+            }
+        }
+        found
+    }
+}
+
+fn canaries() -> Vec<String> {
+    (0..CANARIES).map(canary).collect()
+}
+
+/// Every canary form in any file below `folder`, as `path: form`.
+fn found(folder: &Path) -> Vec<String> {
+    Wanted::of(&canaries()).below(folder)
 }
 
 /// Everything the test made: project, state, home, outside.
@@ -129,7 +172,7 @@ rules:
 ";
 
 fn keeping() -> Project {
-    let project = Project::bare();
+    let project = Project::bare().kept();
     project.file(".palisade/policy.yaml", POLICY);
     project
 }
@@ -225,12 +268,12 @@ fn no_canary_survives_in_any_form_anywhere() {
     project.verifies();
 }
 
-/// Control: the same values as mere files of the project are in the journal, in every form but that they are not.
+/// Control: values as mere files of the project are in the journal, in every form but that they are not.
 #[test]
 fn canaries_nobody_knows_of_are_found_where_they_were_shown() {
     let project = keeping();
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("S0"), canary(0)).unwrap();
+    fs::write(folder.path().join("S0"), decoy(0)).unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let mount = format!(
         "    env: {{ D: /data }}\n    mounts: [{{ source: {}, target: /data, readonly: true }}]",
@@ -238,8 +281,8 @@ fn canaries_nobody_knows_of_are_found_where_they_were_shown() {
     );
     project.file("open.yaml", workflow(&steps(&mount)));
     project.palisade(&["run", "open.yaml"]);
-    let found = everywhere(&project);
-    for form in forms(&canary(0)) {
+    let found = Wanted::of(&[decoy(0)]).below(project.path().parent().unwrap());
+    for form in forms(&decoy(0)) {
         let form = String::from_utf8_lossy(&form).into_owned();
         let json = serde_json::Value::from(form.as_str()).to_string();
         let inner = &json[1..json.len() - 1];
@@ -248,6 +291,53 @@ fn canaries_nobody_knows_of_are_found_where_they_were_shown() {
             "{form}: {found:#?}"
         );
     }
+}
+
+/// After the suite: what tests have written and not removed, in the folders that `cargo xtask test` names, holds no
+/// canary. Alone it looks through an empty folder.
+#[test]
+fn no_canary_is_left_in_what_the_suite_wrote() {
+    let wanted = Wanted::of(&canaries());
+    let empty = tempfile::tempdir().unwrap();
+    let named = std::env::var_os("PALISADE_CANARY_FOLDERS");
+    let folders = named.unwrap_or_else(|| empty.path().into());
+    let left: Vec<String> =
+        std::env::split_paths(&folders).flat_map(|folder| wanted.below(&folder)).collect();
+    assert_eq!(left, Vec::<String>::new());
+    // Control: one planted in each form is found in each.
+    let planted = tempfile::tempdir().unwrap();
+    let forms = forms(&canary(3));
+    for (place, form) in forms.iter().enumerate() {
+        fs::create_dir(planted.path().join(place.to_string())).unwrap();
+        let around = [b"before ", form.as_slice(), b" after"].concat();
+        fs::write(planted.path().join(place.to_string()).join("file"), around).unwrap();
+    }
+    let found = wanted.below(planted.path());
+    for (place, form) in forms.iter().enumerate() {
+        let form = String::from_utf8_lossy(form);
+        let path = format!("/{place}/file: {form}");
+        assert!(found.iter().any(|found| found.ends_with(&path)), "{form}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_secret_that_the_output_limit_cuts_off_leaves_no_beginning() {
+    let project = keeping();
+    set(&project, "db", &canary(9));
+    let begins = &canary(9)[..12];
+    let run = |output: u64| {
+        let step = format!(
+            "  - {{ name: a, shell: 'cat $D/S9; echo more', env: {{ D: /run/secrets }}, secrets: {{ S9: db }}, sandbox: {{ limits: {{ output: {output} }} }} }}\n"
+        );
+        project.run_steps(&step)
+    };
+    run(20).exits(10);
+    let export = project.palisade(&["audit", "export"]).exits(0).stdout;
+    assert!(export.contains("‹redacted:cut:") && !export.contains(begins), "{export}");
+    assert_eq!(everywhere(&project), Vec::<String>::new());
+    // Control: with room for all of it the whole value is known.
+    run(1000).exits(0);
+    assert!(project.palisade(&["runs", "logs"]).stdout.contains("‹redacted:db:"));
 }
 
 #[test]

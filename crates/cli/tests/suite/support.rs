@@ -97,6 +97,13 @@ impl Project {
         Self::within(&std::env::temp_dir())
     }
 
+    /// The same, whose folder stays when the test is over where the suite is to be looked through afterwards
+    /// (`cargo xtask test` removes it).
+    pub(crate) fn kept(mut self) -> Self {
+        self.folder.disable_cleanup(std::env::var_os("PALISADE_TEST_KEEP").is_some());
+        self
+    }
+
     /// A project without a policy, in a temporary folder of `place`.
     pub(crate) fn within(place: &Path) -> Self {
         let project = Self { folder: tempfile::tempdir_in(place).unwrap() };

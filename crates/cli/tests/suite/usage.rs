@@ -188,7 +188,7 @@ fn settings_say_where_they_come_from_and_a_project_loosens_nothing() {
         (&"3".into(), &"flag --slots".into())
     );
     for (text, what) in [
-        ("engine: { slots: many }\n", "not a whole number"),
+        ("engine: { slots: many }\n", "`engine.slots` must be an integer"),
         ("engine: { slts: 2 }\n", "did you mean `engine.slots`"),
         ("state: { folder: /etc }\n", "not inside the project"),
         ("[\n", "not valid YAML"),

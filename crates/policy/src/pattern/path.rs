@@ -62,9 +62,10 @@ pub(crate) fn path_value(text: &str) -> PathValue<'_> {
     }
     let inner = text.strip_prefix('/').unwrap_or(text);
     let (mut clean, mut resolved) = (true, true);
-    for part in inner.split('/') {
-        clean &= !matches!(part, "" | ".");
-        resolved &= part != "..";
+    // A slash is one byte wherever it stands, and bytes are split faster than characters.
+    for part in inner.as_bytes().split(|byte| *byte == b'/') {
+        clean &= !matches!(part, b"" | b".");
+        resolved &= part != b"..";
     }
     if !resolved {
         return PathValue::Unknown;

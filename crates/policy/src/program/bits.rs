@@ -64,9 +64,13 @@ impl Bits {
         Bits { words: Words::filled(0, rows) }
     }
 
-    /// May also hold rows past the last one; `iter` is for sets made of real rows.
+    /// Every row, and none past the last one.
     pub(crate) fn full(rows: usize) -> Bits {
-        Bits { words: Words::filled(u64::MAX, rows) }
+        let mut words = Words::filled(u64::MAX, rows);
+        if let (Some(last), used @ 1..) = (words.last_mut(), rows % WORD) {
+            *last = (1 << used) - 1;
+        }
+        Bits { words }
     }
 
     pub(crate) fn of(rows: usize, members: impl IntoIterator<Item = usize>) -> Bits {
@@ -234,6 +238,9 @@ mod tests {
         assert!(some.contains(64) && !some.contains(65) && !some.contains(500));
         assert!(Bits::full(rows).includes(&some) && !some.includes(&Bits::full(rows)));
         assert!(Bits::empty(0).iter().next().is_none());
+        for rows in [0, 1, 63, 64, 65, 512, 513] {
+            assert_eq!(Bits::full(rows).iter().count(), rows);
+        }
         assert_eq!(some.iter_from(64).collect::<Vec<_>>(), [64, 129]);
         assert_eq!(some.iter_from(65).collect::<Vec<_>>(), [129]);
         assert!(some.iter_from(500).next().is_none());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use globset::Glob;
 
 use super::bits::{Bits, RowSet};
-use super::prefixes::PrefixIndex;
+use super::prefixes::{GlobSets, PrefixIndex};
 
 /// A set of globs and the rows each belongs to.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ impl Patterns {
 #[derive(Debug, Default)]
 pub(crate) struct PatternCache {
     indexes: HashMap<Vec<Glob>, Arc<PrefixIndex>>,
+    sets: GlobSets,
 }
 
 impl PatternCache {
@@ -47,7 +48,7 @@ impl PatternCache {
         let index = match self.indexes.get(&globs) {
             Some(index) => Arc::clone(index),
             None => {
-                let index = Arc::new(PrefixIndex::new(&globs)?);
+                let index = Arc::new(PrefixIndex::new(&globs, &mut self.sets)?);
                 self.indexes.insert(globs, Arc::clone(&index));
                 index
             }

@@ -5,11 +5,36 @@
 //! longest other one that it starts with; all beginnings of a text are then on one such chain. What is
 //! left of a glob behind its beginning is `globset`'s to match, unless it matches anything.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use globset::{Candidate, Glob, GlobSet};
+
+/// Automata already built, by their globs.
+///
+/// Every tool has the patterns of the built-in rules, for instance: with one automaton for all of them a decision on
+/// one tool leaves the next one's in the processor's cache.
+#[derive(Debug, Default)]
+pub(crate) struct GlobSets {
+    built: HashMap<Vec<Glob>, Arc<GlobSet>>,
+}
+
+impl GlobSets {
+    fn of(&mut self, globs: Vec<Glob>) -> Result<Arc<GlobSet>, globset::Error> {
+        if let Some(set) = self.built.get(&globs) {
+            return Ok(Arc::clone(set));
+        }
+        let set = Arc::new(GlobSet::new(&globs)?);
+        self.built.insert(globs, Arc::clone(&set));
+        Ok(set)
+    }
+}
 
 /// Globs by their beginning.
 #[derive(Debug)]
 pub(crate) struct PrefixIndex {
+    /// The first bytes of each beginning, close together so that a search touches little memory.
+    heads: Box<[u64]>,
     /// In ascending order.
     beginnings: Box<[Beginning]>,
 }
@@ -25,7 +50,7 @@ struct Beginning {
     /// Globs that match whatever follows.
     any: Box<[usize]>,
     /// All others, and the places of their globs.
-    rest: Option<(GlobSet, Box<[usize]>)>,
+    rest: Option<(Arc<GlobSet>, Box<[usize]>)>,
 }
 
 /// What follows the literal beginning of a glob.
@@ -40,7 +65,7 @@ impl PrefixIndex {
     ///
     /// # Errors
     /// Where globs of one beginning together are too large for one automaton.
-    pub(crate) fn new(globs: &[Glob]) -> Result<PrefixIndex, globset::Error> {
+    pub(crate) fn new(globs: &[Glob], sets: &mut GlobSets) -> Result<PrefixIndex, globset::Error> {
         let mut sorted: Vec<(&str, Rest, usize)> = globs.iter().enumerate().map(split).collect();
         sorted.sort_by_key(|(text, _, place)| (*text, *place));
         let mut beginnings: Vec<Beginning> = Vec::new();
@@ -53,15 +78,15 @@ impl PrefixIndex {
                     _ => break,
                 }
             }
-            beginnings.push(beginning(text, parent, group, globs)?);
+            beginnings.push(Beginning { parent, ..beginning(text, group, globs, sets)? });
         }
-        Ok(PrefixIndex { beginnings: beginnings.into() })
+        let heads = beginnings.iter().map(|beginning| head(&beginning.text)).collect();
+        Ok(PrefixIndex { heads, beginnings: beginnings.into() })
     }
 
     /// Calls `found` with the place of every glob that matches `text`.
     pub(crate) fn each_match(&self, text: &str, mut found: impl FnMut(usize)) {
-        let after = self.beginnings.partition_point(|other| other.text.as_ref() <= text);
-        let mut place = after.checked_sub(1);
+        let mut place = self.last_at_most(text);
         while let Some(beginning) = place.and_then(|place| self.beginnings.get(place)) {
             place = beginning.parent;
             if !text.starts_with(beginning.text.as_ref()) {
@@ -78,13 +103,35 @@ impl PrefixIndex {
             }
         }
     }
+
+    /// The place of the last beginning that does not come after `text`.
+    fn last_at_most(&self, text: &str) -> Option<usize> {
+        let wanted = head(text);
+        let after = self.heads.partition_point(|head| *head <= wanted);
+        let last = after.checked_sub(1)?;
+        if self.heads.get(last).is_some_and(|head| *head < wanted) {
+            return Some(last);
+        }
+        // Where the first bytes are the same, the whole texts decide.
+        let first = self.heads.partition_point(|head| *head < wanted);
+        let alike = self.beginnings.get(first..after).unwrap_or_default();
+        (first + alike.partition_point(|other| other.text.as_ref() <= text)).checked_sub(1)
+    }
 }
 
+/// The first bytes of a text as a number: of two texts in order, so are these.
+fn head(text: &str) -> u64 {
+    let mut bytes = [0; size_of::<u64>()];
+    bytes.iter_mut().zip(text.bytes()).for_each(|(slot, byte)| *slot = byte);
+    u64::from_be_bytes(bytes)
+}
+
+/// The beginning of all globs of `group`, without its place among others.
 fn beginning(
     text: &str,
-    parent: Option<usize>,
     group: &[(&str, Rest, usize)],
     globs: &[Glob],
+    sets: &mut GlobSets,
 ) -> Result<Beginning, globset::Error> {
     let (mut exact, mut any, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for (_, kind, place) in group {
@@ -97,9 +144,10 @@ fn beginning(
     let rest = if rest.is_empty() {
         None
     } else {
-        Some((GlobSet::new(rest.iter().filter_map(|place| globs.get(*place)))?, rest.into()))
+        let patterns = rest.iter().filter_map(|place| globs.get(*place)).cloned().collect();
+        Some((sets.of(patterns)?, rest.into()))
     };
-    Ok(Beginning { text: text.into(), parent, exact: exact.into(), any: any.into(), rest })
+    Ok(Beginning { text: text.into(), parent: None, exact: exact.into(), any: any.into(), rest })
 }
 
 /// The literal beginning of a glob, which every text that it matches starts with.
@@ -125,7 +173,7 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    use super::PrefixIndex;
+    use super::{GlobSets, PrefixIndex};
 
     const PARTS: [&str; 16] = [
         "a", "ab", "b", "/", "/", "*", "**", "/**", "**/", "?", "[ab]", "{a,b/}", "\\*", ".", "*",
@@ -138,7 +186,9 @@ mod tests {
 
     fn matches(globs: &[Glob], text: &str) -> Vec<usize> {
         let mut found = Vec::new();
-        PrefixIndex::new(globs).unwrap().each_match(text, |place| found.push(place));
+        PrefixIndex::new(globs, &mut GlobSets::default())
+            .unwrap()
+            .each_match(text, |place| found.push(place));
         found.sort_unstable();
         found
     }
@@ -164,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn equal_globs_are_one_automaton() {
+        let globs = |texts: [&str; 2]| texts.map(|text| glob(&[text], true).unwrap()).to_vec();
+        let mut sets = GlobSets::default();
+        let first = sets.of(globs(["**/a", "**/*.b"])).unwrap();
+        assert!(std::sync::Arc::ptr_eq(&first, &sets.of(globs(["**/a", "**/*.b"])).unwrap()));
+        assert!(!std::sync::Arc::ptr_eq(&first, &sets.of(globs(["**/*.b", "**/a"])).unwrap()));
+    }
+
+    #[test]
     fn every_beginning_of_a_text_is_looked_at() {
         let patterns = ["a/**", "a/b/**", "a/b/c", "a/b/*", "**", "a/c/**", "ab/**", "a/*"];
         let globs: Vec<Glob> =
@@ -172,6 +231,12 @@ mod tests {
         assert_eq!(matches(&globs, "a/z"), [0, 4, 7]);
         assert_eq!(matches(&globs, "a"), [4]);
         assert_eq!(matches(&globs, "zz"), [4]);
+        // Alike in their first bytes, and one that ends among them.
+        let long = ["documents/a/**", "documents/b/**", "document", "documents/**"];
+        let globs: Vec<Glob> = long.iter().map(|text| glob(&[text], true).unwrap()).collect();
+        assert_eq!(matches(&globs, "documents/b/x"), [1, 3]);
+        assert_eq!(matches(&globs, "document"), [2]);
+        assert!(matches(&globs, "documentary").is_empty() && matches(&globs, "doc").is_empty());
         assert!(matches(&[], "a").is_empty());
     }
 }

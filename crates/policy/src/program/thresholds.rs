@@ -1,20 +1,23 @@
 //! Rows by a limit that a value must not exceed.
 //!
-//! The limits are sorted, so the rows that hold are those from some place on; every so often the set of
-//! all rows from there on is kept. A value then costs a search, one such set and a few single rows,
-//! however many limits there are. A limit that a value must reach is the same with both turned around.
+//! The limits are sorted and cut into pieces; for each piece the set of all rows from there on is kept. A value then
+//! costs a search among the beginnings of the pieces, one piece and one such set, however many limits there are, and
+//! what is looked at lies close together. A limit that a value must reach is the same with both turned around.
 
 use super::bits::{Bits, RowSet};
 
-/// Limits between two kept sets, at least.
+/// Limits of one piece, at least.
 const STRIDE_MIN: usize = 16;
 
 /// Limits in ascending order, each with its row.
 #[derive(Debug)]
 pub(crate) struct Thresholds {
-    limits: Box<[(u64, u32)]>,
+    limits: Box<[u64]>,
+    rows: Box<[u32]>,
     stride: usize,
-    /// For each `stride` limits the rows from there to the end.
+    /// The first limit of each piece.
+    firsts: Box<[u64]>,
+    /// For each piece the rows from its beginning to the end.
     from: Box<[RowSet]>,
 }
 
@@ -31,16 +34,22 @@ impl Thresholds {
             members.dedup();
             RowSet::of(rows, members)
         });
-        Thresholds { from: from.collect(), limits: limits.into(), stride }
+        let from = from.collect();
+        let firsts = limits.iter().step_by(stride).map(|(limit, _)| *limit).collect();
+        let (limits, rows): (Vec<u64>, Vec<u32>) = limits.into_iter().unzip();
+        Thresholds { limits: limits.into(), rows: rows.into(), stride, firsts, from }
     }
 
     /// Adds the rows whose limit is `value` or more.
     pub(crate) fn add_at_least(&self, value: u64, hits: &mut Bits) {
-        let first = self.limits.partition_point(|(limit, _)| *limit < value);
-        let kept = first.div_ceil(self.stride);
-        let single = self.limits.iter().take(kept * self.stride).skip(first);
-        single.for_each(|(_, row)| hits.insert(*row as usize));
-        if let Some(rows) = self.from.get(kept) {
+        let whole = self.firsts.partition_point(|limit| *limit < value);
+        // Only the piece before the first whole one can hold smaller limits and others.
+        let parted = whole.saturating_sub(1) * self.stride;
+        let pairs = self.limits.iter().zip(&self.rows).take(whole * self.stride).skip(parted);
+        for (_, row) in pairs.filter(|(limit, _)| **limit >= value) {
+            hits.insert(*row as usize);
+        }
+        if let Some(rows) = self.from.get(whole) {
             rows.add_to(hits);
         }
     }

@@ -5,9 +5,12 @@
 //! so. It offers nothing a sandbox would have to keep apart: what needs a workspace of its own is refused.
 
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use engine::run::{Completion, Failure, Usage};
@@ -18,7 +21,7 @@ use sandbox::{Captured, End, Limits, Spec};
 use serde_json::{Value, json};
 
 use super::local::{stream, with_outputs, written};
-use super::log::{Log, Stream};
+use super::log::{Ending, Log, Stream};
 use super::{Job, Program, Real, Report, Stopper, report};
 use crate::clock;
 use crate::gate::Permitted;
@@ -33,12 +36,30 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Bytes read at a time.
 const PIECE: usize = 64 * 1024;
 
+/// Pieces that may wait to be recorded; a program that prints faster has to wait.
+const WAITING: usize = 16;
+
 /// What happens while a program runs.
-pub(super) enum Happened {
+enum Happened {
     Printed(Stream, Vec<u8>),
     Closed,
     Exited,
+    /// Somebody asked for the end; the flag says so as well.
     Cancelled,
+}
+
+/// Ends a program that runs bare.
+pub(super) struct Stop {
+    asked: Arc<AtomicBool>,
+    word: SyncSender<Happened>,
+}
+
+impl Stop {
+    /// Asks for its end. Never waits: where the queue is full, whoever empties it looks at the flag.
+    pub(super) fn stop(&self) {
+        self.asked.store(true, Ordering::Release);
+        drop(self.word.try_send(Happened::Cancelled));
+    }
 }
 
 /// Runs a permitted program bare.
@@ -54,8 +75,9 @@ pub(super) fn run(real: &Real, permitted: Permitted<'_, Program>, cover: &Cover)
         return Report { result, receipt: None, ..frame };
     }
     let began = Instant::now();
-    let (sender, happened) = channel();
-    let mut child = match start(real, permitted, &sender) {
+    let (word, happened) = sync_channel(WAITING);
+    let asked = Arc::new(AtomicBool::new(false));
+    let mut child = match start(real, permitted, &word) {
         Ok(child) => child,
         Err(error) => {
             let result =
@@ -63,24 +85,29 @@ pub(super) fn run(real: &Real, permitted: Permitted<'_, Program>, cover: &Cover)
             return Report { result, receipt: None, ..frame };
         }
     };
-    real.began(job.fence, Stopper::Bare(sender));
+    real.began(job.fence, Stopper::Bare(Stop { asked: Arc::clone(&asked), word }));
     let mut output = Output::new(real, job, &program.spec.limits, cover);
-    let stop = watch(&happened, &mut output, began + program.spec.limits.wall);
+    let stop = watch(&happened, &asked, &mut output, began + program.spec.limits.wall);
     kill(&child);
     let status = child.wait();
     let gone = drain(&happened, &mut output);
-    output.log.finish(clock::now());
-    let mut result = match (stop, status) {
-        (Some(end), _) => report::ended(&end, None),
-        (None, Ok(status)) => report::ended(&end_of(status), None),
-        (None, Err(error)) => Completion::failed(Failure::Sandbox, error.to_string()),
+    let end = match (stop, status) {
+        (Some(end), _) => end,
+        (None, Ok(status)) => end_of(status),
+        (None, Err(error)) => End::SandboxFailed(error.to_string()),
     };
+    let ending = match gone {
+        true => Ending::of(&end, [&output.stdout, &output.stderr]),
+        false => Ending::Cut,
+    };
+    output.log.finish(ending, clock::now());
+    let mut result = report::ended(&end, None);
     if !gone && result.message.is_none() {
         result.message = Some("processes it started left its group and live on".into());
     }
     result.usage = Usage { wall_us: micros(began.elapsed()), ..Usage::default() };
-    result.stdout = stream(&output.stdout, cover);
-    result.stderr = stream(&output.stderr, cover);
+    result.stdout = stream(&output.stdout, ending, cover);
+    result.stderr = stream(&output.stderr, ending, cover);
     let result = with_outputs(result, program, [written(&output.stdout), written(&output.stderr)]);
     Report { result, ..frame }
 }
@@ -102,7 +129,7 @@ fn needs_a_workspace(program: &Program) -> Option<&'static str> {
 fn start(
     real: &Real,
     permitted: Permitted<'_, Program>,
-    sender: &Sender<Happened>,
+    word: &SyncSender<Happened>,
 ) -> std::io::Result<Child> {
     let spec = &permitted.what().spec;
     const KIB: u64 = 1024;
@@ -116,53 +143,93 @@ fn start(
         .arg((limits.workspace_bytes / BLOCK).to_string())
         .args(&spec.argv)
         .current_dir(&real.project)
-        .env_clear()
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .env_clear();
     for name in INHERITED {
         command.envs(std::env::var_os(name).map(|value| (name, value)));
     }
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));
+    let open = |pid| pidfd_open(pid, PidfdFlags::empty()).map_err(std::io::Error::from);
+    spawned(&mut command, &spec.stdin, word, open)
+}
+
+/// Starts `command` in a process group of its own and everything that listens to it. Where one of those is missing,
+/// the program is killed: nothing would notice its end.
+fn spawned(
+    command: &mut Command,
+    input: &[u8],
+    word: &SyncSender<Happened>,
+    open: impl FnOnce(Pid) -> std::io::Result<OwnedFd>,
+) -> std::io::Result<Child> {
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        let bytes = spec.stdin.clone();
-        // A program that does not read all of its input is not at fault.
-        std::thread::spawn(move || drop(std::io::Write::write_all(&mut input, &bytes)));
+    match attend(&mut child, input.to_vec(), word, open) {
+        Ok(()) => Ok(child),
+        Err(error) => {
+            kill(&child);
+            // It was killed; what its end was like says nothing.
+            drop(child.wait());
+            Err(error)
+        }
     }
-    read(child.stdout.take(), Stream::Stdout, sender.clone());
-    read(child.stderr.take(), Stream::Stderr, sender.clone());
-    let pid = Pid::from_child(&child);
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let sender = sender.clone();
-    std::thread::spawn(move || {
+}
+
+/// Feeds a program and listens to its outputs and its end.
+fn attend(
+    child: &mut Child,
+    input: Vec<u8>,
+    word: &SyncSender<Happened>,
+    open: impl FnOnce(Pid) -> std::io::Result<OwnedFd>,
+) -> std::io::Result<()> {
+    let pidfd = open(Pid::from_child(child))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that does not read all of its input is not at fault.
+        thread("input", move || drop(std::io::Write::write_all(&mut stdin, &input)))?;
+    }
+    read(child.stdout.take(), Stream::Stdout, word.clone())?;
+    read(child.stderr.take(), Stream::Stderr, word.clone())?;
+    let word = word.clone();
+    thread("end", move || {
         // Whatever ends the wait, the other side looks at the child itself.
         let _ended = poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None);
-        drop(sender.send(Happened::Exited));
-    });
-    Ok(child)
+        drop(word.send(Happened::Exited));
+    })
+}
+
+fn thread(of: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new().name(format!("bare {of}")).spawn(work).map(drop)
 }
 
 /// Reads one output to its end, piece by piece.
-fn read(source: Option<impl Read + Send + 'static>, stream: Stream, sender: Sender<Happened>) {
-    std::thread::spawn(move || {
+fn read(
+    source: Option<impl Read + Send + 'static>,
+    stream: Stream,
+    word: SyncSender<Happened>,
+) -> std::io::Result<()> {
+    thread("output", move || {
         let mut piece = vec![0; PIECE];
         if let Some(mut source) = source {
             while let Ok(count @ 1..) = source.read(&mut piece) {
                 let bytes = piece.iter().take(count).copied().collect();
-                if sender.send(Happened::Printed(stream, bytes)).is_err() {
+                if word.send(Happened::Printed(stream, bytes)).is_err() {
                     return;
                 }
             }
         }
-        drop(sender.send(Happened::Closed));
-    });
+        drop(word.send(Happened::Closed));
+    })
 }
 
 /// Takes output until the program ends; how it was ended, where it did not end by itself.
-fn watch(happened: &Receiver<Happened>, output: &mut Output<'_>, deadline: Instant) -> Option<End> {
+fn watch(
+    happened: &Receiver<Happened>,
+    asked: &AtomicBool,
+    output: &mut Output<'_>,
+    deadline: Instant,
+) -> Option<End> {
     loop {
+        if asked.load(Ordering::Acquire) {
+            return Some(End::Cancelled);
+        }
         match happened.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(Happened::Printed(stream, bytes)) => {
                 if !output.take(stream, &bytes) {
@@ -261,4 +328,51 @@ fn receipt(spec: &Spec) -> Value {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper() -> Command {
+        let mut command = Command::new("sleep");
+        command.arg("1000");
+        command
+    }
+
+    #[test]
+    fn a_program_whose_end_nobody_could_notice_is_killed() {
+        let (word, _happened) = sync_channel(WAITING);
+        let mut seen = None;
+        let refused = spawned(&mut sleeper(), &[], &word, |pid| {
+            seen = Some(pid);
+            Err(std::io::Error::other("no descriptor is left"))
+        });
+        assert!(refused.is_err());
+        let gone = |pid: Pid| rustix::process::test_kill_process(pid).is_err();
+        assert!(gone(seen.unwrap()));
+        // Control: with a descriptor it lives.
+        let open = |pid| pidfd_open(pid, PidfdFlags::empty()).map_err(std::io::Error::from);
+        let mut child = spawned(&mut sleeper(), &[], &word, open).unwrap();
+        assert!(!gone(Pid::from_child(&child)));
+        kill(&child);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn what_waits_to_be_recorded_is_bounded_and_a_stop_waits_for_nobody() {
+        let (word, happened) = sync_channel(WAITING);
+        let open = |pid| pidfd_open(pid, PidfdFlags::empty()).map_err(std::io::Error::from);
+        let mut child = spawned(&mut sleeper(), &[], &word, open).unwrap();
+        // Nobody takes anything, so at some point nothing more fits.
+        let piece = || Happened::Printed(Stream::Stdout, Vec::new());
+        let fitted = (0..=WAITING).take_while(|_| word.try_send(piece()).is_ok()).count();
+        assert_eq!(fitted, WAITING);
+        let asked = Arc::new(AtomicBool::new(false));
+        Stop { asked: Arc::clone(&asked), word }.stop();
+        assert!(asked.load(Ordering::Acquire));
+        kill(&child);
+        child.wait().unwrap();
+        drop(happened);
+    }
 }

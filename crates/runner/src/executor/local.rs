@@ -13,7 +13,7 @@ use schema::Schema;
 use serde_json::Value;
 
 use super::egress::{self, Attended, Seen};
-use super::log::{Log, Stream};
+use super::log::{Ending, Log, Stream};
 use super::{Job, Real, Report, Stopper, artifact, report};
 use crate::change::{Told, capture};
 use crate::gate::{Granted, Permitted};
@@ -141,7 +141,7 @@ fn watch(real: &Real, job: &Job, cover: &Cover, child: sandbox::Child) -> Outcom
         };
         log.take(stream, bytes, clock::now());
     });
-    log.finish(clock::now());
+    log.finish(Ending::of(&outcome.end, [&outcome.stdout, &outcome.stderr]), clock::now());
     outcome
 }
 
@@ -169,8 +169,9 @@ fn completion(real: &Real, program: &Program, outcome: Outcome, cover: &Cover) -
         cpu_system_us: micros(outcome.usage.cpu_system),
         peak_memory: outcome.usage.peak_memory,
     };
-    result.stdout = stream(&outcome.stdout, cover);
-    result.stderr = stream(&outcome.stderr, cover);
+    let ending = Ending::of(&outcome.end, [&outcome.stdout, &outcome.stderr]);
+    result.stdout = stream(&outcome.stdout, ending, cover);
+    result.stderr = stream(&outcome.stderr, ending, cover);
     match artifact::keep(&real.artifacts, &outcome.artifacts, cover) {
         Ok(kept) => result.artifacts = kept,
         Err((path, error)) => {
@@ -228,8 +229,13 @@ pub(super) fn broken(result: Completion, message: String) -> Completion {
 }
 
 /// What was printed, in short; the digest is that of the text without known secrets.
-pub(super) fn stream(captured: &Captured, cover: &Cover) -> Option<StreamRef> {
-    let digest = || Digest::of(&cover.values().bytes(&captured.bytes));
+pub(super) fn stream(captured: &Captured, ending: Ending, cover: &Cover) -> Option<StreamRef> {
+    let digest = || {
+        Digest::of(&match ending {
+            Ending::Whole => cover.values().bytes(&captured.bytes),
+            Ending::Cut => cover.values().bytes_cut(&captured.bytes),
+        })
+    };
     (!captured.bytes.is_empty()).then(|| StreamRef {
         digest: engine::run::Digest(*digest().as_bytes()),
         size: captured.bytes.len() as u64,

@@ -4,6 +4,7 @@
 //! They are part of the run's stream, carry no state and are passed over by the fold.
 
 use journal::{Draft, Journal, Lane, Operation};
+use sandbox::{Captured, End};
 use serde::{Deserialize, Serialize};
 
 use engine::run::{Micros, RunId};
@@ -54,6 +55,23 @@ impl Piece {
             (None, Some(hex)) => unhex(hex),
             (None, None) => Vec::new(),
         }
+    }
+}
+
+/// How what a program prints came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The program ended it.
+    Whole,
+    /// A limit or a kill did, at any place.
+    Cut,
+}
+
+impl Ending {
+    /// Of a program that ended like this, and of whose output some was left out or not.
+    pub(super) fn of(end: &End, outputs: [&Captured; 2]) -> Self {
+        let whole = matches!(end, End::Exited(_)) && !outputs.iter().any(|output| output.truncated);
+        if whole { Self::Whole } else { Self::Cut }
     }
 }
 
@@ -113,11 +131,15 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// Writes what still waits.
-    pub(super) fn finish(&mut self, now: Micros) {
+    /// Writes what still waits. Of a text that did not come to its own end, what may be the beginning of a secret
+    /// is left out.
+    pub(super) fn finish(&mut self, ending: Ending, now: Micros) {
         let rest = |printed: &mut Printed| {
             let mut rest = std::mem::take(&mut printed.rest);
-            rest.extend(printed.redacting.finish());
+            rest.extend(match ending {
+                Ending::Whole => printed.redacting.finish(),
+                Ending::Cut => printed.redacting.cut(),
+            });
             rest
         };
         let rests =
@@ -184,6 +206,22 @@ mod tests {
         check(&"é".as_bytes()[..1], 1);
         check(&"a😀".as_bytes()[..4], 3);
         check(&[0xff, 0xfe], 0);
+    }
+
+    #[test]
+    fn only_what_the_program_ended_itself_is_whole() {
+        let (all, part) =
+            (Captured::default(), Captured { truncated: true, ..Captured::default() });
+        assert_eq!(Ending::of(&End::Exited(1), [&all, &all]), Ending::Whole);
+        for (end, outputs) in [
+            (End::Exited(0), [&all, &part]),
+            (End::Exited(0), [&part, &all]),
+            (End::TimedOut, [&all, &all]),
+            (End::OutputExceeded, [&all, &all]),
+            (End::Signalled(9), [&all, &all]),
+        ] {
+            assert_eq!(Ending::of(&end, outputs), Ending::Cut, "{end:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,6 @@ mod report;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -168,15 +167,14 @@ enum Stopper {
     /// Its sandbox's.
     Sandbox(Canceller),
     /// Word to whoever watches a program without one.
-    Bare(Sender<bare::Happened>),
+    Bare(bare::Stop),
 }
 
 impl Stopper {
     fn stop(&self) {
         match self {
             Self::Sandbox(canceller) => canceller.cancel(),
-            // An attempt that is over needs no stopping.
-            Self::Bare(word) => drop(word.send(bare::Happened::Cancelled)),
+            Self::Bare(stop) => stop.stop(),
         }
     }
 }
@@ -366,7 +364,9 @@ fn answer(real: &Real, permitted: Permitted<'_, Fast>) -> Report {
     let mut files = files.clone();
     let allowed = fast::Allowed { file: &mut |path| files.allows(path), largest: *largest };
     let result = match fast::call(&real.project, tool, arguments, allowed) {
-        Ok(outputs) => report::tool_done(tool, outputs),
+        Ok(outputs) => report::tool_done(tool, outputs, &|outputs| {
+            real.secrecy.result(crate::tool::declared_result(tool), outputs)
+        }),
         Err(error) => report::tool_failed(&error),
     };
     Report { result, ..report::lost(permitted.job()) }

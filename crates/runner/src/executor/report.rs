@@ -35,13 +35,18 @@ impl Report {
     }
 }
 
-/// A read-only tool answered; what is not the result it declares is not passed on.
-pub(super) fn tool_done(tool: &str, outputs: Value) -> Completion {
+/// A read-only tool answered; what is not the result it declares is not passed on, and of the rest what `written`
+/// leaves.
+pub(super) fn tool_done(
+    tool: &str,
+    outputs: Value,
+    written: &dyn Fn(Value) -> Value,
+) -> Completion {
     if let Err(mistakes) = tool::check_result(tool, &outputs) {
         let message = format!("the result of `{tool}` does not fit its schema: {mistakes}");
         return Completion { retryable: false, ..Completion::failed(Failure::Output, message) };
     }
-    let outputs = match outputs {
+    let outputs = match written(outputs) {
         Value::Object(map) => map,
         other => Map::from_iter([("value".to_owned(), other)]),
     };
@@ -161,13 +166,16 @@ mod tests {
     #[test]
     fn a_result_that_is_not_what_the_tool_declares_fails_and_is_not_passed_on() {
         let good = json!({ "text": "x", "size": 1, "truncated": false });
-        assert_eq!(tool_done(tool::FS_READ, good.clone()).outputs.len(), 3);
+        let all = |outputs| outputs;
+        assert_eq!(tool_done(tool::FS_READ, good.clone(), &all).outputs.len(), 3);
+        let marked = tool_done(tool::FS_READ, good.clone(), &|_| json!({ "text": "*" }));
+        assert_eq!(marked.outputs["text"], "*", "nobody gets more than may be written");
         for bad in [json!({ "text": 5, "size": 1, "truncated": false }), json!("x"), json!({})] {
-            let result = tool_done(tool::FS_READ, bad);
+            let result = tool_done(tool::FS_READ, bad, &all);
             assert_eq!(result.failure, Some(Failure::Output));
             assert!(result.outputs.is_empty() && result.outcome == Ended::Failed);
         }
         // A tool that declares no result may not give one.
-        assert_eq!(tool_done("fs.unknown", good).outcome, Ended::Failed);
+        assert_eq!(tool_done("fs.unknown", good, &all).outcome, Ended::Failed);
     }
 }

@@ -63,8 +63,12 @@ impl Life {
     ) -> Result<Extended, ExtensionFault> {
         let frame = question(number, call)?;
         let deadline = Instant::now() + within;
-        self.socket.set_write_timeout(Some(within)).map_err(|_| ExtensionFault::Crashed)?;
-        self.socket.write_all(&frame).map_err(|error| fault(&error))?;
+        let socket = &self.socket;
+        let mut write = |rest: &[u8], left| {
+            socket.set_write_timeout(Some(left))?;
+            (&mut &*socket).write(rest)
+        };
+        send(&frame, || deadline.saturating_duration_since(Instant::now()), &mut write)?;
         let (mut answer, mut piece) = (Answer::to(number), [0; PIECE]);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -91,6 +95,28 @@ impl Drop for Life {
     }
 }
 
+/// Writes a whole frame while time is `left`, however slowly the other side takes it.
+fn send(
+    frame: &[u8],
+    mut left: impl FnMut() -> Duration,
+    write: &mut dyn FnMut(&[u8], Duration) -> io::Result<usize>,
+) -> Result<(), ExtensionFault> {
+    let mut rest = frame;
+    while !rest.is_empty() {
+        let left = left();
+        if left.is_zero() {
+            return Err(ExtensionFault::TimedOut);
+        }
+        match write(rest, left) {
+            Ok(0) => return Err(ExtensionFault::Crashed),
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(fault(&error)),
+        }
+    }
+    Ok(())
+}
+
 fn fault(error: &io::Error) -> ExtensionFault {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ExtensionFault::TimedOut,
@@ -115,5 +141,37 @@ fn spec(settings: &Settings, socket: OwnedFd) -> Spec {
             ..Limits::default()
         },
         ..Spec::new(&settings.empty, [inside])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends a frame of so many bytes to somebody who takes one at a time, each in 10 ms; how many were taken.
+    fn slowly(bytes: usize) -> (Result<(), ExtensionFault>, usize) {
+        let (taken, within) = (std::cell::Cell::new(0), Duration::from_millis(100));
+        let spent = || Duration::from_millis(10) * u32::try_from(taken.get()).unwrap();
+        let sent = send(&vec![0; bytes], || within.saturating_sub(spent()), &mut |_, left| {
+            assert!(left <= within - spent());
+            taken.set(taken.get() + 1);
+            Ok(1)
+        });
+        (sent, taken.get())
+    }
+
+    #[test]
+    fn a_question_that_is_taken_too_slowly_has_one_deadline() {
+        assert_eq!(slowly(1000), (Err(ExtensionFault::TimedOut), 10));
+        // Control: what is taken in time arrives whole.
+        assert_eq!(slowly(10), (Ok(()), 10));
+    }
+
+    #[test]
+    fn a_write_that_is_interrupted_is_tried_again_and_one_that_fails_is_not() {
+        let mut kinds = [io::ErrorKind::Interrupted, io::ErrorKind::BrokenPipe].into_iter();
+        let mut write = |_: &[u8], _| Err(kinds.next().unwrap().into());
+        let sent = send(&[0], || Duration::from_secs(1), &mut write);
+        assert_eq!(sent, Err(ExtensionFault::Crashed));
     }
 }

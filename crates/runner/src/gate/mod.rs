@@ -20,6 +20,7 @@ mod review;
 mod standing;
 mod summary;
 mod ticket;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::summary::summary;
 use self::ticket::Minter;
+use self::written::Written;
 use crate::executor::Work;
 use crate::extension::Extension;
 use crate::tickets::{Book, Redemption, Withheld};
@@ -158,6 +160,7 @@ pub struct Gate {
     minter: Arc<Minter>,
     redeemer: Arc<Redeemer>,
     book: Arc<Book>,
+    written: Arc<Written>,
 }
 
 /// The tickets that were handed in for the calls of a run, and the time at which everything about one call is decided.
@@ -193,6 +196,7 @@ impl Gate {
         let (minter, redeemer) = ticket::pair(&secret, Digest(policy.digest()))?;
         let (minter, redeemer) = (Arc::new(minter), Arc::new(redeemer));
         Ok(Self {
+            written: Arc::new(Written::of(&catalogue)),
             project,
             home,
             policy,
@@ -203,23 +207,6 @@ impl Gate {
             redeemer,
             book: Arc::new(Book::closed()),
         })
-    }
-
-    /// A gate for the same calls under another policy. Attempts that this one gave tickets to may still begin.
-    #[must_use]
-    pub(crate) fn under(&self, policy: Arc<Policy>) -> Self {
-        self.redeemer.accept(Digest(policy.digest()));
-        Self {
-            project: self.project.clone(),
-            home: self.home.clone(),
-            policy,
-            extension: self.extension.clone(),
-            catalogue: self.catalogue.clone(),
-            schemas: Arc::clone(&self.schemas),
-            minter: Arc::clone(&self.minter),
-            redeemer: Arc::clone(&self.redeemer),
-            book: Arc::clone(&self.book),
-        }
     }
 
     /// The same gate, which also asks `extension` about what rules do not deny.

@@ -3,6 +3,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use engine::policy::Policy;
+use engine::run::Digest;
+
 use super::Gate;
 
 /// The gate that stands now.
@@ -21,5 +24,25 @@ impl Standing {
     /// From now on `gate` stands.
     pub(crate) fn put(&self, gate: Arc<Gate>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = gate;
+    }
+}
+
+impl Gate {
+    /// A gate for the same calls under another policy. Attempts that this one gave tickets to may still begin.
+    #[must_use]
+    pub(crate) fn under(&self, policy: Arc<Policy>) -> Self {
+        self.redeemer.accept(Digest(policy.digest()));
+        Self {
+            project: self.project.clone(),
+            home: self.home.clone(),
+            policy,
+            extension: self.extension.clone(),
+            catalogue: self.catalogue.clone(),
+            schemas: Arc::clone(&self.schemas),
+            minter: Arc::clone(&self.minter),
+            redeemer: Arc::clone(&self.redeemer),
+            book: Arc::clone(&self.book),
+            written: Arc::clone(&self.written),
+        }
     }
 }

@@ -115,16 +115,17 @@ impl Node {
     /// # Errors
     /// See [`StartError`]; [`OpenError::Busy`] when another process owns the project.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let Options { layout, principal, policy, home, program, slots, .. } = options;
+        let Options { layout, principal, policy, home, program, slots, redaction, .. } = options;
         let (landlock_floor, doing, file) =
             (options.landlock_floor, options.doing, options.policy_file);
         let (adopt, watcher, principals) = (options.adopt, options.watcher, options.principals);
         layout.create()?;
         let extension = extension(options.extension, &layout, landlock_floor)?;
-        let secrecy = Arc::new(Secrecy::open(&layout, &options.redaction)?);
         let notary = audit::notary(&layout)?;
         let options = journal::Options::new(layout.journal(), VIEWS);
         let journal = Arc::new(Journal::open_signing(options, notary)?);
+        // Only the owner draws a key: of two that drew one at the same time, one would go on with a key that is lost.
+        let secrecy = Arc::new(Secrecy::open(&layout, &redaction)?);
         let system = StartError::System;
         let catalogue = gate::catalogue().map_err(|error| system(error.to_string()))?;
         let (policy, policy_text) = policy;
@@ -132,7 +133,8 @@ impl Node {
             Gate::new(layout.project().to_path_buf(), home, policy, catalogue).map_err(system)?;
         let history = History::open(&layout)?;
         let book = book(&layout, history.reader())?;
-        let gate = Arc::new(gate.with_extension(extension).with_book(book));
+        let gate = gate.with_extension(extension).with_book(book);
+        let gate = Arc::new(gate.with_tagger(secrecy.tagger()));
         let mut owner = Owner::new(Arc::clone(&gate), slots, doing);
         let adopt = amendment::also(adopt, &history)?;
         take_up_all(&mut owner, &history, &principals, &adopt)?;

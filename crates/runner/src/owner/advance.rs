@@ -134,7 +134,7 @@ impl Owner {
         let key = call.idempotency_key(&id, &step.name);
         let grant = Grant {
             tool: admitted.tool.as_str().into(),
-            call: admitted.digest(),
+            call: self.gate.written_digest(&admitted),
             decision: self.vouched((run, place), &admitted),
             key: key.as_str().into(),
             approval: spent.approval,

@@ -15,7 +15,9 @@ use engine::workflow::StepIndex;
 
 use super::quota::{self, Reviewed as Excused};
 use super::{Answer, Owner, Refusing, Turn};
-use crate::gate::{Admitted, Asked, Presented, Principal, Refused, Reviewed, owned, unreviewed};
+use crate::gate::{
+    Admitted, Asked, Gate, Presented, Principal, Refused, Reviewed, owned, unreviewed,
+};
 use crate::record::{self, DecidedCall};
 
 /// What comes of asking everybody who has a say.
@@ -130,7 +132,7 @@ impl Owner {
         if self.gate.has_extension() {
             turn.questioned();
         }
-        if let Some(decided) = decided(name, principal, &tool, &judged) {
+        if let Some(decided) = decided(&self.gate, (name, &tool), principal, &judged) {
             let mut draft = record::draft(run, record::CALL_KIND, &decided, turn.now());
             principal.id.clone_into(&mut draft.principal);
             turn.draft(self.isolation().mark(draft));
@@ -257,8 +259,8 @@ impl Owner {
             step: Arc::clone(&node.name),
             tool: admitted.tool.as_str().into(),
             definition,
-            arguments: admitted.arguments.clone(),
-            call: admitted.digest(),
+            arguments: self.gate.written(&admitted.tool, &admitted.arguments),
+            call: self.gate.written_digest(admitted),
             target: self.gate.project().to_string_lossy().into(),
             principal: Arc::clone(&submission.principal),
             started_by: submission.started_by.clone(),
@@ -269,11 +271,11 @@ impl Owner {
     }
 }
 
-/// What policy saw and decided, for the record; nothing where it was not asked.
+/// What policy saw and decided, for the record, without what may not be written; nothing where it was not asked.
 fn decided(
-    step: &str,
+    gate: &Gate,
+    (step, tool): (&str, &str),
     principal: &Principal,
-    tool: &str,
     judged: &Result<Admitted, Refused>,
 ) -> Option<DecidedCall> {
     let (arguments, decision) = match judged {
@@ -284,7 +286,7 @@ fn decided(
         Err(Refused::Stopped { arguments, decision, .. }) => (arguments, decision),
         Err(Refused::Invalid(_)) => return None,
     };
-    let call = owned(principal, tool, arguments);
+    let call = owned(principal, tool, &gate.written(tool, arguments));
     (!decision.is_null()).then(|| DecidedCall::new(step, call, decision))
 }
 
@@ -310,5 +312,51 @@ fn changed(then: &Subject, now: &Subject) -> &'static str {
         "the tool changed"
     } else {
         "the call or what its review asks for changed"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use engine::policy::document::Source;
+    use engine::policy::{Catalogue, Effect, Policy, Tool};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_decided_call_is_recorded_without_what_is_marked() {
+        let schema = json!({ "type": "object", "properties": {
+            "password": { "type": "string", "x-sensitivity": "secret" },
+            "table": { "type": "string" },
+        } });
+        let tool = Tool {
+            name: "db.query".to_owned(),
+            effect: Effect::Read,
+            tags: Vec::new(),
+            schema,
+            paths: Vec::new(),
+            hosts: Vec::new(),
+        };
+        let catalogue = Catalogue::new(vec![tool]).unwrap();
+        for action in ["allow", "deny", "require_review"] {
+            let rule = format!(
+                "{{ name: r, match: {{ args: {{ password: hunter22 }} }}, action: {action} }}"
+            );
+            let text = format!("version: 1\nname: p\nrules:\n  - {rule}\n");
+            let policy = Policy::load(&Source::new("p", text), &catalogue).unwrap().policy;
+            let gate =
+                Gate::new(PathBuf::from("/"), None, Arc::new(policy), catalogue.clone()).unwrap();
+            let arguments = json!({ "password": "hunter22", "table": "t" });
+            let asked = Asked { tool: "db.query".to_owned(), arguments };
+            let principal = Principal::recorded("user:ada");
+            let judged = gate.admit(&principal, asked);
+            let call = decided(&gate, ("s", "db.query"), &principal, &judged).unwrap();
+            let written = serde_json::to_string(&call).unwrap();
+            assert!(written.contains("\"r\""), "the rule saw the value: {written}");
+            assert!(written.contains("‹redacted:secret") && written.contains("\"table\":\"t\""));
+            assert!(!written.contains("hunter22"), "{written}");
+        }
     }
 }

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::policy::Redact;
-use redaction::{Known, KnownError, Patterns, RuleError, Tagger};
+use redaction::{Fields, Known, KnownError, Patterns, RuleError, Tagger};
 use sandbox::SecretFile;
+use serde_json::Value;
 use vault::{Name, Secret, Vault, VaultError};
 
 use crate::layout::Layout;
@@ -96,6 +97,21 @@ impl Secrecy {
             patterns: Arc::new(Patterns::new(files)?),
             plain_logs: redaction.plain_logs,
         })
+    }
+
+    /// What makes the marks.
+    pub(crate) fn tagger(&self) -> Tagger {
+        self.tagger.clone()
+    }
+
+    /// What a tool answered, without what its `schema` marks as sensitive. Later steps get no more than records do.
+    pub(crate) fn result(&self, schema: Option<&Value>, result: Value) -> Value {
+        match schema {
+            Some(schema) if Fields::of(schema).any() => {
+                Fields::of(schema).redact(&result, &self.tagger)
+            }
+            Some(_) | None => result,
+        }
     }
 
     /// What covers an attempt of a run whose workflow names `all`, and the files of those its step `wanted`: pairs of

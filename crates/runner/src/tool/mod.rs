@@ -8,8 +8,8 @@ mod schema;
 
 use engine::policy::{Effect, Tool};
 
-pub(crate) use result::check as check_result;
 pub use result::result_schema;
+pub(crate) use result::{check as check_result, declared as declared_result};
 
 /// Runs a program from an argument list in the sandbox.
 pub const EXEC_RUN: &str = "exec.run";

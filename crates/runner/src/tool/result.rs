@@ -23,6 +23,11 @@ static RESULTS: LazyLock<BTreeMap<&'static str, Arc<Schema>>> = LazyLock::new(||
         .collect()
 });
 
+/// What a tool's result is held against, as it was written.
+pub(crate) fn declared(tool: &str) -> Option<&'static Value> {
+    RESULTS.get(tool).map(|schema| schema.source())
+}
+
 /// Holds a tool's result against what it declares. A tool that declares none may not answer.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! A node from start to stop: runs, cancellation, keys, recovery, and the views derived from its records.
 //! Programs really run where a test says `Really`; elsewhere only the records are of interest.
 
+use std::fs;
 use std::sync::mpsc::channel;
 
 use crate::support::{PATIENCE, Project, submission, to_the_end, until_end};
@@ -74,6 +75,9 @@ fn a_second_owner_is_refused_and_the_first_goes_on() {
     let project = Project::new();
     let node = project.node(Doing::Nothing, Adopt::Nothing);
     let in_force = project.in_force();
+    // Only the owner draws keys: one that a second process put there would not be the one the first marks with.
+    let key = project.layout.keys().join("redaction.key");
+    fs::remove_file(&key).unwrap();
     let second = runner::Node::start(runner::Options {
         layout: project.layout.clone(),
         principal: crate::support::user(),
@@ -91,8 +95,11 @@ fn a_second_owner_is_refused_and_the_first_goes_on() {
         watcher: None,
     });
     assert!(matches!(second, Err(StartError::Journal(OpenError::Busy { .. }))));
+    assert!(!key.exists());
     to_the_end(&node, THREE);
     node.stop().unwrap();
+    project.node(Doing::Nothing, Adopt::Nothing).stop().unwrap();
+    assert!(key.exists(), "control: an owner draws one");
 }
 
 #[test]

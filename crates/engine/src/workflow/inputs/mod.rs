@@ -20,12 +20,28 @@ pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_COST};
 /// The longest inputs accepted, as bytes of JSON; longer ones are refused before validation.
 pub const MAX_INPUT_BYTES: usize = 1024 * 1024;
 
+/// The keyword that marks what may not be on record.
+const SENSITIVITY: &str = "x-sensitivity";
+
 /// Every schema of a workflow, compiled once; documents come and go, their schemas repeat.
 static SCHEMAS: LazyLock<Registry> = LazyLock::new(Registry::new);
 
 /// Keywords of a schema that JSON Schema does not know and therefore ignores.
 pub(super) fn unknown_keywords(schema: &Schema) -> Vec<Fault> {
     schema::unknown_keywords(schema.source(), &|typed, known| suggest(typed, known))
+}
+
+/// Fields marked as sensitive: inputs and outputs have to be on record for a run to go on after a restart, so nothing
+/// of them can be left out.
+pub(super) fn marked(schema: &Schema) -> Vec<Fault> {
+    let fault = |pointer| {
+        Fault {
+        pointer,
+        message: format!("`{SENSITIVITY}` cannot be kept: inputs and outputs are on record, because a run needs them to go on"),
+        hint: Some("hand it to the step that needs it as a secret: `palisade secret set NAME`, and `secrets: { FILE: NAME }`".to_owned()),
+    }
+    };
+    schema::places_of(SENSITIVITY, schema.source()).into_iter().map(fault).collect()
 }
 
 /// What is known of an output at load; one of a step that did not succeed is null.

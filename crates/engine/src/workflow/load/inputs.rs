@@ -2,7 +2,7 @@
 //! What a schema may contain is judged in `crate::workflow::inputs`; values are not looked at here.
 
 use super::{InputSchema, Loader};
-use crate::workflow::inputs::unknown_keywords;
+use crate::workflow::inputs::{marked, unknown_keywords};
 use policy::document::{Diagnostic, Node, Span, Yaml};
 use schema::Fault;
 use serde_json::Value;
@@ -15,6 +15,9 @@ impl<'n> Loader<'n> {
             Ok(inputs) => {
                 for fault in unknown_keywords(inputs.compiled()) {
                     self.schema_fault(node, fault, Diagnostic::warning);
+                }
+                for fault in marked(inputs.compiled()) {
+                    self.schema_fault(node, fault, Diagnostic::error);
                 }
                 Some(inputs)
             }

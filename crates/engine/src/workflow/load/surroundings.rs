@@ -131,6 +131,9 @@ impl<'n> Loader<'n> {
                 for fault in inputs::unknown_keywords(&schema) {
                     self.schema_fault(Some(node), fault, Diagnostic::warning);
                 }
+                for fault in inputs::marked(&schema) {
+                    self.schema_fault(Some(node), fault, Diagnostic::error);
+                }
                 Some(schema)
             }
             Err(faults) => {
