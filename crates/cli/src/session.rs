@@ -17,6 +17,7 @@ use crate::arguments::Global;
 use crate::configuration::{Configuration, Sources};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::moment;
 use crate::output;
 
 /// The settings in force; values that were not taken are told.
@@ -115,6 +116,11 @@ pub(crate) fn start_idle(global: &Global, run: RunId) -> Result<Node, Failure> {
     own(global, &configuration(global)?, (adopt, Some(0)), None).map(|(node, _)| node)
 }
 
+/// Bytes the journal may have; `None` where nothing was said.
+pub(crate) fn journal_most(configuration: &Configuration) -> Option<u64> {
+    configuration.get("journal.max_size").and_then(|size| moment::size(size).ok())
+}
+
 /// Who is registered.
 pub(crate) fn principals(configuration: &Configuration) -> Principals {
     // The value was read before it was taken; were it not, nobody would be registered, which gives nobody more.
@@ -157,6 +163,7 @@ fn own(
             plain_logs: configuration.get("redaction.patterns") == Some("false"),
             rules: configuration.get("redaction.rules").map(|path| layout.project().join(path)),
         },
+        journal_most: journal_most(configuration),
         landlock_floor: number("sandbox.landlock_floor").unwrap_or(u32::MAX),
         doing,
         adopt,

@@ -2,7 +2,8 @@
 //!
 //! The database is copied through SQLite's backup interface in one read transaction while writers
 //! go on; artifacts are copied afterwards, so every one a copied record names is there. Nothing
-//! existing is overwritten. The copy is opened like any other database.
+//! existing is overwritten. The copy is opened like any other database. Signed checkpoints and the log of
+//! logs are copied before the database, so that none says more than the copy has; keys are not copied.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -19,6 +20,7 @@ use crate::error::{OpenError, ReadError};
 use crate::place::beside;
 use crate::reader::Reader;
 use crate::store::{Trees, write_checkpoints};
+use crate::tlog::{self, ShelfError};
 
 /// A finished backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub enum BackupError {
     /// An artifact cannot be copied.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// Signed checkpoints or the log of logs cannot be copied.
+    #[error(transparent)]
+    Signed(#[from] ShelfError),
     /// A segment of archived records cannot be copied.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -67,11 +72,16 @@ pub enum BackupError {
 
 /// Copies the database at `database` into the new folder `folder`, durably.
 ///
-/// The copy has the database's file name; artifacts and a checkpoint file are beside it as usual.
+/// The copy has the database's file name; artifacts and a checkpoint file are beside it as usual. What was
+/// signed, in the folder `signed` of a [`Notary`](crate::tlog::Notary), goes into one of the same name.
 ///
 /// # Errors
 /// When `folder` exists, or reading or writing fails.
-pub fn backup(database: &Path, folder: &Path) -> Result<BackedUp, BackupError> {
+pub fn backup(
+    database: &Path,
+    signed: Option<&Path>,
+    folder: &Path,
+) -> Result<BackedUp, BackupError> {
     let reader = Reader::open(database)?;
     let written = |path: &Path, source| BackupError::Io { path: path.to_owned(), source };
     match DirBuilder::new().mode(0o700).create(folder) {
@@ -79,6 +89,11 @@ pub fn backup(database: &Path, folder: &Path) -> Result<BackedUp, BackupError> {
             return Err(BackupError::Exists { path: folder.to_owned() });
         }
         other => other.map_err(|error| written(folder, error))?,
+    }
+    if let Some((signed, name)) =
+        signed.and_then(|signed| signed.file_name().map(|it| (signed, it)))
+    {
+        tlog::copy(signed, &folder.join(name))?;
     }
     let name = reader.path().file_name().unwrap_or("journal.db".as_ref());
     let copy = folder.join(name);

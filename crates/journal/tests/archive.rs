@@ -210,7 +210,7 @@ fn a_damaged_record_is_not_archived() {
 fn a_backup_has_the_archive_too() {
     let (place, segment) = archived();
     let target = place.folder.path().join("copy");
-    let copied = backup(&place.database, &target).unwrap();
+    let copied = backup(&place.database, None, &target).unwrap();
     check(&copied.database).unwrap();
     assert_eq!(records(&copied.database), records(&place.database));
     fs::remove_file(file(&place, &segment)).unwrap();

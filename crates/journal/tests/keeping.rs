@@ -118,7 +118,7 @@ fn a_backup_is_complete_and_made_while_writing() {
     large.drafts[0].payload = vec![b'p'; PAYLOAD_INLINE_BYTES_MAX * 3];
     assert!(store.commit_batch(&[operation(1), large]).iter().all(Result::is_ok));
     let folder = place.folder.path().join("copy");
-    let made = backup(&place.database, &folder).unwrap();
+    let made = backup(&place.database, None, &folder).unwrap();
     assert_eq!((made.records, made.artifacts), (2, 1));
     assert!(store.commit_batch(&[operation(3)])[0].is_ok());
     let verified = verify_all(&Verification::new(&made.database)).unwrap();
@@ -132,10 +132,10 @@ fn a_backup_is_complete_and_made_while_writing() {
 fn a_backup_overwrites_nothing() {
     let place = place();
     fill(&place.database, 1, 3);
-    let error = backup(&place.database, place.folder.path()).unwrap_err();
+    let error = backup(&place.database, None, place.folder.path()).unwrap_err();
     assert!(matches!(error, BackupError::Exists { .. }), "{error}");
-    let error = backup(&place.folder.path().join("none.db"), &place.folder.path().join("copy"))
-        .unwrap_err();
+    let none = place.folder.path().join("none.db");
+    let error = backup(&none, None, &place.folder.path().join("copy")).unwrap_err();
     assert!(matches!(error, BackupError::Open(OpenError::Missing { .. })), "{error}");
     assert!(!place.folder.path().join("copy").exists());
 }

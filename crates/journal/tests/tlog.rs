@@ -13,6 +13,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use journal::tlog::{
     NodeKey, Notary, Note, ProofError, Tree, TreeHead, VerifierKey, Witness, WitnessError,
@@ -20,7 +21,7 @@ use journal::tlog::{
 };
 use journal::{
     FaultReason, Journal, LogId, OpenError, Operation, Options, Reader, Verification, VerifyError,
-    verify_all,
+    WAL_PAGES_SOFT, backup, verify_all,
 };
 use rusqlite::Connection;
 use support::{Place, VIEWS, draft, fill, operation, place};
@@ -30,7 +31,7 @@ const SEED: [u8; 32] = [7; 32];
 const RECORDS: u64 = 258;
 
 fn notary(database: &Path) -> Notary {
-    Notary { key: NodeKey::of(&SEED), folder: tiles(database) }
+    Notary { key: NodeKey::of(&SEED), folder: tiles(database), known: Vec::new() }
 }
 
 fn tiles(database: &Path) -> PathBuf {
@@ -47,7 +48,13 @@ fn open_signing(database: &Path) -> Result<Journal, OpenError> {
 
 /// Signs what is there; why not, if it was not.
 fn sign(database: &Path) -> Option<String> {
-    let journal = open_signing(database).unwrap();
+    sign_after(database, &[])
+}
+
+/// The same where something is known to have been signed.
+fn sign_after(database: &Path, known: &[TreeHead]) -> Option<String> {
+    let notary = Notary { known: known.to_vec(), ..notary(database) };
+    let journal = Journal::open_signing(Options::new(database, VIEWS), notary).unwrap();
     journal.close().unwrap();
     journal.unsigned()
 }
@@ -239,21 +246,24 @@ fn a_crash_between_keeping_and_signing_loses_nothing() {
     assert_eq!(fs::read(&path).unwrap(), newest);
     let reader = Reader::open(&place.database).unwrap();
     witness(&place.database).extend(&reader, &Tree::Log(LogId::default()), &first).unwrap();
-    // An entry of the log of logs cut off by a crash was not signed and is written again.
+    // Entries that a crash left unsigned are signed next time; what it left of writing them is nothing.
     fill(&place.database, 259, 260);
     assert_eq!(sign(&place.database), None);
-    let entries = tiles(&place.database).join("server/entries");
-    let bytes = fs::read(&entries).unwrap();
-    fs::write(&entries, [bytes.as_slice(), b"\x01\x00pal"].concat()).unwrap();
+    let server = tiles(&place.database).join("server");
+    let before = fs::read(server.join("checkpoint")).unwrap();
     fill(&place.database, 261, 262);
     assert_eq!(sign(&place.database), None);
-    let shown = verify_proof(&prove(&place.database, 262).unwrap(), &key()).unwrap();
-    assert_eq!(shown.logs.unwrap().size, 4);
+    fs::write(server.join("checkpoint"), before).unwrap();
+    fs::write(server.join("kept/tile/entries/000.p/5.new-7"), "palisade/").unwrap();
+    fill(&place.database, 263, 264);
+    assert_eq!(sign(&place.database), None);
+    let shown = verify_proof(&prove(&place.database, 264).unwrap(), &key()).unwrap();
+    assert_eq!(shown.logs.unwrap().size, 5);
     // Control: entries that were signed and are gone end the signing of their log.
-    fs::write(&entries, &bytes[..10]).unwrap();
-    fill(&place.database, 263, 263);
+    fs::remove_dir_all(server.join("kept")).unwrap();
+    fill(&place.database, 265, 265);
     let refused = sign(&place.database).unwrap();
-    assert!(refused.contains("was signed with 4 entries"), "{refused}");
+    assert!(refused.contains("was signed with 5 entries"), "{refused}");
 }
 
 #[test]
@@ -300,6 +310,168 @@ fn verification_holds_the_records_against_what_was_signed() {
     assert_eq!(check(vec![longer]), Err((259, FaultReason::Truncated { expected: 300 })));
     let other = TreeHead { root: journal::Digest::of(b"other"), ..first };
     assert!(matches!(check(vec![other]), Err((100, FaultReason::Replaced(_)))));
+}
+
+/// Everything this node has signed, as an auditor asks for it.
+fn all_signed(database: &Path, known: &[TreeHead]) -> Result<Vec<u64>, WitnessError> {
+    let found = witness(database).signed(known)?;
+    Ok(found.iter().map(|head| head.size).collect())
+}
+
+#[test]
+fn everything_signed_is_compared_and_what_is_missing_is_told() {
+    let (place, first) = signed();
+    let folder = tiles(&place.database);
+    let known = witness(&place.database).newest().unwrap();
+    assert_eq!(known.len(), 2);
+    assert_eq!(all_signed(&place.database, &known).unwrap(), [100, 258]);
+    assert_eq!(all_signed(&place.database, &[first]).unwrap(), [100, 258]);
+    let with = |name: &str, change: &dyn Fn(&Path)| {
+        let (file, aside) = (folder.join(name), place.folder.path().join("aside"));
+        let bytes = fs::read(&file).unwrap();
+        change(&file);
+        let error = all_signed(&place.database, &known).unwrap_err();
+        fs::write(&file, bytes).unwrap();
+        let _ = fs::remove_file(aside);
+        error
+    };
+    let remove = |file: &Path| fs::remove_file(file).unwrap();
+    for name in
+        ["log/default/0/checkpoint", "server/checkpoint", "server/kept/tile/entries/000.p/2"]
+    {
+        let error = with(name, &remove);
+        assert!(matches!(error, WitnessError::Lost { .. }), "{name}: {error}");
+    }
+    let foreign = |file: &Path| {
+        let text = fs::read_to_string(file).unwrap();
+        fs::write(file, text.replacen("palisade/", "palisode/", 1)).unwrap();
+    };
+    for name in ["log/default/0/checkpoint", "server/checkpoint"] {
+        let error = with(name, &foreign);
+        assert!(matches!(error, WitnessError::Foreign(_)), "{name}: {error}");
+    }
+    let changed = |file: &Path| {
+        let mut bytes = fs::read(file).unwrap();
+        let last = bytes.len() - 3;
+        bytes[last] ^= 1;
+        fs::write(file, bytes).unwrap();
+    };
+    let error = with("server/kept/tile/entries/000.p/2", &changed);
+    assert!(matches!(error, WitnessError::Forked { old: 2, size: 2 }), "{error}");
+    // The log's own checkpoint and the log of logs know of each other; without both only records know.
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(all_signed(&place.database, &[]).unwrap(), [0_u64; 0]);
+    let error = all_signed(&place.database, &known).unwrap_err();
+    assert!(matches!(error, WitnessError::Lost { .. }), "{error}");
+    // Control: what another node has signed is nothing of this one's.
+    let strangers: Vec<TreeHead> = known
+        .into_iter()
+        .map(|head| TreeHead { origin: "palisade/x".to_owned(), ..head })
+        .collect();
+    assert_eq!(all_signed(&place.database, &strangers).unwrap(), [0_u64; 0]);
+}
+
+#[test]
+fn a_fork_is_not_signed_although_the_folder_is_gone() {
+    let (place, _) = signed();
+    let known = witness(&place.database).newest().unwrap();
+    let forget = || {
+        fs::remove_dir_all(tiles(&place.database)).unwrap();
+        fs::remove_file(beside(&place.database)).unwrap();
+    };
+    // The folder alone: the logs are signed again, and the log of logs, which nobody can make again, is not.
+    forget();
+    let refused = sign_after(&place.database, &known).unwrap();
+    assert!(refused.contains("was signed with 2 entries"), "{refused}");
+    assert_eq!(head(&place.database), known[0]);
+    // A journal that is shorter does not start.
+    let longer = TreeHead { size: 259, ..known[0].clone() };
+    let notary = Notary { known: vec![longer], ..notary(&place.database) };
+    let opened = Journal::open_signing(Options::new(&place.database, VIEWS), notary);
+    assert!(matches!(opened, Err(OpenError::BehindCheckpoint { expected: 259, .. })), "{opened:?}");
+    // Another history with the folder gone is not signed.
+    forget();
+    fs::remove_file(&place.database).unwrap();
+    fill(&place.database, 1_001, 1_300);
+    fs::remove_file(beside(&place.database)).unwrap();
+    let refused = sign_after(&place.database, &known).unwrap();
+    assert!(refused.contains("was signed with 258 entries"), "{refused}");
+    assert!(!tiles(&place.database).join("log/default/0/checkpoint").exists());
+    // Control: where nothing is known it is another log.
+    assert_eq!(sign(&place.database), None);
+}
+
+#[test]
+fn a_kept_tree_beyond_what_was_signed_is_no_witness() {
+    let (place, first) = signed();
+    let other = support::place();
+    fill(&other.database, 1_001, 1_300);
+    assert_eq!(sign(&other.database), None);
+    // Another history with its own tree, and the checkpoint that was signed.
+    for side in ["", ".checkpoint"] {
+        let (from, to) = (&other.database, &place.database);
+        let (from, to) = (format!("{}{side}", from.display()), format!("{}{side}", to.display()));
+        fs::copy(from, to).unwrap();
+    }
+    let refused = sign(&place.database).unwrap();
+    assert!(refused.contains("was signed with 258 entries"), "{refused}");
+    assert_ne!(head(&place.database), first);
+    assert_eq!(head(&place.database).size, RECORDS);
+}
+
+#[test]
+fn a_backup_has_what_was_signed_and_goes_on_from_it() {
+    let (place, _) = signed();
+    let folder = place.folder.path().join("copy");
+    let copied = backup(&place.database, Some(&tiles(&place.database)), &folder).unwrap();
+    let known = witness(&place.database).newest().unwrap();
+    assert_eq!(all_signed(&copied.database, &known).unwrap(), [100, 258]);
+    fill(&copied.database, 259, 300);
+    assert_eq!(sign_after(&copied.database, &known), None);
+    assert_eq!(all_signed(&copied.database, &known).unwrap(), [100, 258, 300]);
+    // Control: without it the log of logs cannot be gone on with.
+    let folder = place.folder.path().join("bare");
+    let copied = backup(&place.database, None, &folder).unwrap();
+    let refused = sign_after(&copied.database, &known).unwrap();
+    assert!(refused.contains("was signed with 2 entries"), "{refused}");
+}
+
+#[test]
+fn a_signature_that_waits_delays_no_checkpoint_of_the_write_ahead_log() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let place = place();
+    let folder = tiles(&place.database).join("log/default/0");
+    fs::create_dir_all(&folder).unwrap();
+    // What is written aside is a pipe that nobody reads: opening it waits.
+    let pipe = folder.join(format!("checkpoint.new-{}", std::process::id()));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let journal = open_signing(&place.database).unwrap();
+    let mut many = operation(1);
+    many.drafts = (1..=1_000).map(draft).collect();
+    let _ = journal.commit(many).unwrap();
+    // The tree is kept right before that file is opened.
+    while !fs::read_to_string(beside(&place.database)).is_ok_and(|text| text.contains("tree")) {
+        std::thread::yield_now();
+    }
+    let mut large = operation(2);
+    large.drafts[0].payload = vec![b'x'; 16_000];
+    while journal.stats().wal_pages < WAL_PAGES_SOFT {
+        let _ = journal.commit(large.clone()).unwrap();
+    }
+    // What was copied from the log is in the database's own file.
+    let (patience, bytes) = (Instant::now() + Duration::from_secs(60), 1 << 20);
+    let copied = || fs::metadata(&place.database).unwrap().len() > bytes;
+    while !copied() && Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    let (copied, waits) = (copied(), !folder.join("checkpoint").exists());
+    // Only now the signature goes on, and the journal can end whatever was found.
+    let read = fs::read_to_string(&pipe).unwrap();
+    assert!(copied && waits && journal.stats().checkpoints == 0, "{copied} {waits}");
+    assert!(read.starts_with(key().name()), "{read}");
+    fs::remove_file(&pipe).unwrap();
+    journal.close().unwrap();
+    assert_eq!(journal.unsigned(), None);
 }
 
 /// Every file below a folder, with its path.

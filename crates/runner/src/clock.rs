@@ -35,7 +35,7 @@ pub(crate) fn ticket_id() -> Result<[u8; 16], getrandom::Error> {
     Ok(id)
 }
 
-/// The seed of a new key, from the kernel.
+/// A salt, or the seed of a new key, from the kernel.
 ///
 /// # Errors
 /// When the kernel has no randomness to give.

@@ -37,13 +37,18 @@ pub struct Check {
 
 /// Looks at everything; changes nothing.
 #[must_use]
-pub fn examine(layout: &Layout, policy_file: Option<&Path>) -> Vec<Check> {
+pub fn examine(
+    layout: &Layout,
+    policy_file: Option<&Path>,
+    journal_most: Option<u64>,
+) -> Vec<Check> {
     let mut checks = isolation();
     checks.extend(project_check(layout.project()));
     checks.push(tool("git"));
     checks.push(policy_check(layout, policy_file));
     checks.extend(journal_check(layout));
     checks.extend(storage_check(layout.project()));
+    checks.extend(journal_most.map(|most| size_check(Usage::of_journal(layout, most))));
     checks
 }
 
@@ -184,9 +189,11 @@ fn storage_check(project: &Path) -> Option<Check> {
     let (health, fix) = match usage.level() {
         Level::Normal => (Health::Good, None),
         Level::Warning => (Health::Weak, Some("palisade journal archive --keep 90d")),
-        Level::Critical => (Health::Weak, Some("make room: new calls are refused on a full disk")),
+        Level::Critical | Level::Full => {
+            (Health::Weak, Some("make room: new calls are refused on a full disk"))
+        }
     };
-    let percent = u128::from(usage.used) * 100 / u128::from(usage.total.max(1));
+    let percent = percent(usage);
     Some(Check {
         name: "disk".to_owned(),
         health,
@@ -195,9 +202,48 @@ fn storage_check(project: &Path) -> Option<Check> {
     })
 }
 
+/// Whether the journal has room up to the size it may have.
+fn size_check(usage: Usage) -> Check {
+    let archive = "palisade journal archive --keep 90d";
+    let (health, fix) = match usage.level() {
+        Level::Normal => (Health::Good, None),
+        Level::Warning => (Health::Weak, Some(archive.to_owned())),
+        Level::Critical => (
+            Health::Weak,
+            Some(format!("{archive}, or raise `journal.max_size`: at 100 % new calls are refused")),
+        ),
+        Level::Full => (
+            Health::Bad,
+            Some(format!("{archive}, or raise `journal.max_size`: new calls are refused")),
+        ),
+    };
+    let percent = percent(usage);
+    Check {
+        name: "journal size".to_owned(),
+        health,
+        detail: format!("{percent} % of `journal.max_size` is used"),
+        fix,
+    }
+}
+
+fn percent(usage: Usage) -> u128 {
+    u128::from(usage.used) * 100 / u128::from(usage.total.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_journal_that_is_nearly_as_large_as_it_may_be_is_told() {
+        for (used, health) in
+            [(10, Health::Good), (80, Health::Weak), (95, Health::Weak), (100, Health::Bad)]
+        {
+            let check = size_check(Usage { used, total: 100 });
+            assert_eq!((check.health, check.fix.is_none()), (health, health == Health::Good));
+            assert_eq!(check.detail, format!("{used} % of `journal.max_size` is used"));
+        }
+    }
 
     #[test]
     fn a_project_whose_programs_cannot_be_executed_is_told() {

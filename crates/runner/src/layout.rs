@@ -122,6 +122,18 @@ impl Layout {
         self.state.join("secrets")
     }
 
+    /// What opens the commitments in records, encrypted; it can be erased, and no record changes.
+    #[must_use]
+    pub fn openings(&self) -> PathBuf {
+        self.state.join("openings")
+    }
+
+    /// The key of the openings.
+    #[must_use]
+    pub fn openings_key(&self) -> PathBuf {
+        self.keys().join("openings")
+    }
+
     /// The keys of this project's node, each readable by its owner alone.
     #[must_use]
     pub fn keys(&self) -> PathBuf {

@@ -5,10 +5,10 @@
 //! | `run` | run id | the run's summary, JSON |
 //! | `open_run` | run id of a run that has not ended | empty |
 //! | `run_key` | principal, 0, idempotency key | run id |
-//! | `workflow` | digest of a workflow document | its text |
-//! | `policy` | digest of a policy | its text |
+//! | `workflow`, `policy` | digest of a document | its text |
 //! | `unsafe_run` | run id of a run without a sandbox | empty |
-//! | `storage` | `level` | event type of the last crossing |
+//! | `storage` | `level`, `size` | event type of the last crossing |
+//! | `signed` | origin of a log | the signed checkpoint a record named last, JSON |
 //! | `charge` | time and fence of a started attempt that limits count | reservation and end, JSON |
 //! | `approval` | id of a request for an approval | run id |
 //! | `open_approval` | id of a request that waits for answers or for its step to begin | empty |
@@ -22,6 +22,7 @@ use engine::run::{Event, Fact, Fence, Micros, Run, RunId, RunState, State};
 use journal::{Change, Record};
 use serde::{Deserialize, Serialize};
 
+use crate::audit;
 use crate::record;
 use crate::storage;
 use crate::tickets::ledger;
@@ -47,6 +48,8 @@ pub const APPROVAL: &str = "approval";
 pub const OPEN_APPROVAL: &str = "open_approval";
 /// How full the disk is, as it was last recorded.
 pub const STORAGE: &str = "storage";
+/// What records say was signed.
+pub const SIGNED: &str = "signed";
 /// What is known of tickets that were issued or handed in.
 pub const TICKET: &str = "ticket";
 /// Every view, as the journal is told when it is opened.
@@ -61,6 +64,7 @@ pub const VIEWS: &[&str] = &[
     APPROVAL,
     OPEN_APPROVAL,
     STORAGE,
+    SIGNED,
     TICKET,
 ];
 
@@ -206,6 +210,10 @@ impl Fold {
         }
         if let Some(row) = storage::row_of(kind) {
             return vec![row];
+        }
+        let signed = audit::signed_changes(kind, &record.payload);
+        if !signed.is_empty() {
+            return signed;
         }
         let tickets = ledger::changes(kind, &record.payload);
         if !tickets.is_empty() {

@@ -78,6 +78,16 @@ impl DecidedCall {
     }
 }
 
+/// Event type of a node's first record.
+pub(crate) const STARTED_KIND: &str = "node.started";
+
+/// Event type of commitments to what was taken out of an attempt's outcome, in the commit of that outcome.
+pub const COMMITTED_KIND: &str = "redaction.committed";
+/// Event type of a disclosure of one committed value, before it is handed out.
+pub const DISCLOSED_KIND: &str = "redaction.disclosed";
+/// Event type of erasing openings, before they are erased.
+pub const ERASED_KIND: &str = "redaction.erased";
+
 /// Event type of an isolation receipt, in the commit of the outcome it belongs to.
 pub const RECEIPT_KIND: &str = "step.receipt";
 

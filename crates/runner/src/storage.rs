@@ -1,29 +1,26 @@
-//! How full the file system is that holds the journal: warned of at 80 %, critical at 95 %.
+//! How full the file system that holds the journal is, and the journal itself against the size it may have: warned of
+//! at 80 %, critical at 95 %.
 //!
-//! A crossing is an event of the journal, once each way; what is full is refused by the node and by the
-//! journal's own reserve. Nothing is deleted to make room.
+//! A crossing is an event of the journal, once each way, when a node starts and while it works. What is full is refused
+//! by the node; room for outcomes of running calls is kept by the journal's own reserve, and the configured size is no
+//! limit for them. Nothing is deleted to make room.
 
 use std::path::Path;
 
 use engine::run::Micros;
-use journal::{Change, Draft};
+use journal::{Change, Draft, ReadError, Reader};
 use serde::{Deserialize, Serialize};
 
+use crate::layout::Layout;
 use crate::projection::STORAGE;
 use crate::record;
 
-/// Event type of a file system that is filled to 80 %.
-pub(crate) const WARNING_KIND: &str = "storage.warning";
-/// Event type of a file system that is filled to 95 %.
-pub(crate) const CRITICAL_KIND: &str = "storage.critical";
-/// Event type of a file system that is filled to less again.
-pub(crate) const NORMAL_KIND: &str = "storage.normal";
-
-/// Row key of the level in its view.
-const LEVEL: &[u8] = b"level";
-
 const WARNING_PERCENT: u128 = 80;
 const CRITICAL_PERCENT: u128 = 95;
+const FULL_PERCENT: u128 = 100;
+
+/// Shortest time between two looks of a node that works.
+const LOOK_AGAIN: Micros = Micros(1_000_000);
 
 /// How full something is, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +40,17 @@ pub(crate) enum Level {
     Warning,
     /// 95 % and more.
     Critical,
+    /// 100 % and more.
+    Full,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    /// The file system.
+    Disk,
+    /// The journal, against the size it may have.
+    Journal,
 }
 
 impl Usage {
@@ -54,57 +62,126 @@ impl Usage {
         Some(Self { used: total.saturating_sub(free), total })
     }
 
+    /// Of the journal's database with its write-ahead log, where it may have at most `most` bytes.
+    pub(crate) fn of_journal(layout: &Layout, most: u64) -> Self {
+        let journal = layout.journal();
+        let mut log = journal.clone().into_os_string();
+        log.push("-wal");
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+        Self { used: bytes(&journal).saturating_add(bytes(log.as_ref())), total: most }
+    }
+
     /// What it means.
     pub(crate) fn level(self) -> Level {
         let (used, total) = (u128::from(self.used) * 100, u128::from(self.total));
-        if used >= total * CRITICAL_PERCENT {
-            Level::Critical
-        } else if used >= total * WARNING_PERCENT {
-            Level::Warning
-        } else {
-            Level::Normal
+        let reached = |percent| used >= total * percent;
+        match () {
+            () if reached(FULL_PERCENT) => Level::Full,
+            () if reached(CRITICAL_PERCENT) => Level::Critical,
+            () if reached(WARNING_PERCENT) => Level::Warning,
+            () => Level::Normal,
         }
     }
 }
 
-impl Level {
-    const fn kind(self) -> &'static str {
+/// Whether the journal has the size it may have, or more.
+pub(crate) fn is_at(layout: &Layout, most: Option<u64>) -> bool {
+    most.is_some_and(|most| Usage::of_journal(layout, most).level() == Level::Full)
+}
+
+impl Subject {
+    const ALL: [Self; 2] = [Self::Disk, Self::Journal];
+
+    /// Row key of the level in its view.
+    const fn key(self) -> &'static [u8] {
         match self {
-            Self::Normal => NORMAL_KIND,
-            Self::Warning => WARNING_KIND,
-            Self::Critical => CRITICAL_KIND,
+            Self::Disk => b"level",
+            Self::Journal => b"size",
         }
     }
-}
 
-/// The record and the row of a level that is not the recorded one; `None` when nothing was crossed.
-pub(crate) fn crossing(
-    usage: Usage,
-    recorded: Option<&[u8]>,
-    now: Micros,
-) -> Option<(Draft, Change)> {
-    let kind = usage.level().kind();
-    if recorded.unwrap_or(NORMAL_KIND.as_bytes()) == kind.as_bytes() {
-        return None;
+    /// Event type of a crossing to a level. A full disk is told by what it refuses.
+    const fn kind(self, level: Level) -> &'static str {
+        match (self, level) {
+            (Self::Disk, Level::Normal) => "storage.normal",
+            (Self::Disk, Level::Warning) => "storage.warning",
+            (Self::Disk, Level::Critical | Level::Full) => "storage.critical",
+            (Self::Journal, Level::Normal) => "storage.size_normal",
+            (Self::Journal, Level::Warning) => "storage.size_warning",
+            (Self::Journal, Level::Critical) => "storage.size_critical",
+            (Self::Journal, Level::Full) => "storage.size_full",
+        }
     }
-    Some((record::node_draft(kind, &usage, now), row(kind)))
+
+    fn of(kind: &str) -> Option<(Self, &'static str)> {
+        let levels = [Level::Normal, Level::Warning, Level::Critical, Level::Full];
+        let kinds = Self::ALL.iter().flat_map(|of| levels.map(|level| (*of, of.kind(level))));
+        kinds.into_iter().find(|(_, known)| *known == kind)
+    }
+
+    fn row(self, kind: &str) -> Change {
+        Change { view: STORAGE, key: self.key().to_vec(), value: Some(kind.as_bytes().to_vec()) }
+    }
 }
 
-/// The recorded level, from its view.
-///
-/// # Errors
-/// When the journal cannot be read.
-pub(crate) fn recorded(reader: &journal::Reader) -> Result<Option<Vec<u8>>, journal::ReadError> {
-    reader.view_get(STORAGE, LEVEL)
+/// What a node keeps an eye on while it lives.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    layout: Layout,
+    /// Bytes the journal may have.
+    most: Option<u64>,
+    recorded: [&'static str; 2],
+    looked: Option<Micros>,
+}
+
+impl Watch {
+    /// Goes on from what was recorded last.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(crate) fn new(
+        layout: Layout,
+        most: Option<u64>,
+        reader: &Reader,
+    ) -> Result<Self, ReadError> {
+        let mut recorded = Subject::ALL.map(|subject| subject.kind(Level::Normal));
+        for (subject, known) in Subject::ALL.into_iter().zip(&mut recorded) {
+            let row = reader.view_get(STORAGE, subject.key())?.unwrap_or_default();
+            let kind = Subject::of(&String::from_utf8_lossy(&row));
+            *known = kind.map_or(*known, |(_, kind)| kind);
+        }
+        Ok(Self { layout, most, recorded, looked: None })
+    }
+
+    /// The records and rows of what was crossed since it was last said; looks once a second at most.
+    pub(crate) fn look(&mut self, now: Micros) -> Vec<(Draft, Change)> {
+        if self.looked.is_some_and(|looked| now.0.saturating_sub(looked.0) < LOOK_AGAIN.0) {
+            return Vec::new();
+        }
+        self.looked = Some(now);
+        let disk = Usage::of(self.layout.state());
+        let journal = self.most.map(|most| Usage::of_journal(&self.layout, most));
+        self.crossings([disk, journal], now)
+    }
+
+    fn crossings(&mut self, found: [Option<Usage>; 2], now: Micros) -> Vec<(Draft, Change)> {
+        let mut crossed = Vec::new();
+        for ((subject, usage), known) in Subject::ALL.into_iter().zip(found).zip(&mut self.recorded)
+        {
+            let Some(usage) = usage else { continue };
+            let kind = subject.kind(usage.level());
+            if *known != kind {
+                *known = kind;
+                crossed.push((record::node_draft(kind, &usage, now), subject.row(kind)));
+            }
+        }
+        crossed
+    }
 }
 
 /// The row that follows from a record of this kind; none from any other.
 pub(crate) fn row_of(kind: &str) -> Option<Change> {
-    [NORMAL_KIND, WARNING_KIND, CRITICAL_KIND].contains(&kind).then(|| row(kind))
-}
-
-fn row(kind: &str) -> Change {
-    Change { view: STORAGE, key: LEVEL.to_vec(), value: Some(kind.as_bytes().to_vec()) }
+    Subject::of(kind).map(|(subject, kind)| subject.row(kind))
 }
 
 #[cfg(test)]
@@ -115,31 +192,73 @@ mod tests {
         Usage { used, total: 1000 }
     }
 
+    fn watch() -> Watch {
+        let layout = Layout::of(Path::new("/")).unwrap();
+        let recorded = Subject::ALL.map(|subject| subject.kind(Level::Normal));
+        Watch { layout, most: None, recorded, looked: None }
+    }
+
     #[test]
     fn levels_begin_at_their_percentage() {
-        let check = |used, expect| assert_eq!(at(used).level(), expect, "{used}");
-        check(0, Level::Normal);
-        check(799, Level::Normal);
-        check(800, Level::Warning);
-        check(949, Level::Warning);
-        check(950, Level::Critical);
-        check(1000, Level::Critical);
-        assert_eq!(Usage { used: u64::MAX, total: u64::MAX }.level(), Level::Critical);
+        for (used, level) in [
+            (0, Level::Normal),
+            (799, Level::Normal),
+            (800, Level::Warning),
+            (949, Level::Warning),
+            (950, Level::Critical),
+            (999, Level::Critical),
+            (1000, Level::Full),
+            (u64::MAX, Level::Full),
+        ] {
+            assert_eq!(at(used).level(), level, "{used}");
+        }
+        let large = Usage { used: u64::MAX - 1, total: u64::MAX };
+        assert_eq!(large.level(), Level::Critical);
     }
 
     #[test]
     fn each_crossing_is_recorded_once_and_its_row_follows_from_the_record() {
-        let mut known: Option<Vec<u8>> = None;
-        let mut kinds = Vec::new();
-        for used in [100, 790, 810, 820, 960, 970, 900, 500, 400, 850] {
-            if let Some((draft, change)) = crossing(at(used), known.as_deref(), Micros(0)) {
-                assert_eq!(row_of(&draft.kind), Some(change.clone()));
-                kinds.push(draft.kind.into_owned());
-                known = change.value;
+        let journal = "size_normal size_warning size_critical size_full";
+        for (place, names) in [(0, "normal warning critical critical"), (1, journal)] {
+            let (mut watch, mut kinds) = (watch(), Vec::new());
+            for used in [100, 790, 810, 820, 960, 970, 1000, 1200, 970, 900, 500, 400, 850] {
+                let mut found = [None; 2];
+                found[place] = Some(at(used));
+                for (draft, change) in watch.crossings(found, Micros(0)) {
+                    assert_eq!(row_of(&draft.kind), Some(change));
+                    kinds.push(draft.kind.into_owned());
+                }
             }
+            let names: Vec<&str> = names.split(' ').collect();
+            let mut expect: Vec<String> =
+                [1, 2, 3, 2, 1, 0, 1].map(|level| format!("storage.{}", names[level])).to_vec();
+            expect.dedup();
+            assert_eq!(kinds, expect);
         }
-        let expect = [WARNING_KIND, CRITICAL_KIND, WARNING_KIND, NORMAL_KIND, WARNING_KIND];
-        assert_eq!(kinds, expect);
         assert_eq!(row_of("run.started"), None);
+    }
+
+    #[test]
+    fn a_look_is_taken_once_a_second_and_says_what_the_journal_has() {
+        let place = tempfile::tempdir().unwrap();
+        let layout = Layout::of(place.path()).unwrap();
+        layout.create().unwrap();
+        std::fs::write(layout.journal(), vec![0; 600]).unwrap();
+        let mut wal = layout.journal().into_os_string();
+        wal.push("-wal");
+        std::fs::write(wal, vec![0; 250]).unwrap();
+        assert_eq!(Usage::of_journal(&layout, 1000), at(850));
+        assert!(is_at(&layout, Some(850)) && !is_at(&layout, Some(851)) && !is_at(&layout, None));
+        let mut watch = Watch { layout, most: Some(1000), ..watch() };
+        let kinds = |watch: &mut Watch, now| -> Vec<String> {
+            let found = watch.look(Micros(now)).into_iter();
+            let of_journal = |kind: &String| kind.contains("size");
+            found.map(|(draft, _)| draft.kind.into_owned()).filter(of_journal).collect()
+        };
+        assert_eq!(kinds(&mut watch, 5), ["storage.size_warning"]);
+        watch.most = Some(860);
+        assert_eq!(kinds(&mut watch, 1_000_004), [""; 0]);
+        assert_eq!(kinds(&mut watch, 1_000_005), ["storage.size_critical"]);
+        assert_eq!(kinds(&mut watch, 9_000_000), [""; 0]);
     }
 }

@@ -19,6 +19,7 @@ fn remark(keyword: &'static str, value: Value) -> Row {
     Row(keyword, json!({ keyword: value }), json!([null, true, 1, "a", [], {}]), json!([]))
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row for each keyword")]
 fn values() -> Vec<Row> {
     vec![
         Row(
@@ -138,6 +139,7 @@ fn values() -> Vec<Row> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one row for each keyword")]
 fn applicators() -> Vec<Row> {
     vec![
         Row(

@@ -10,7 +10,7 @@ use crate::keyring::Keyring;
 use crate::sealed::{self, FILE_BYTES, Header};
 use crate::secret::{Name, Secret};
 
-/// Most secrets of one vault.
+/// Most secrets of one vault, where nothing else was said.
 const MOST_SECRETS: usize = 1024;
 
 /// The secrets of one project.
@@ -18,6 +18,7 @@ const MOST_SECRETS: usize = 1024;
 pub struct Vault {
     secrets: PathBuf,
     keys: PathBuf,
+    room: usize,
 }
 
 /// One secret as it may be told.
@@ -33,7 +34,24 @@ impl Vault {
     /// The vault with its files in `secrets` and its key in `keys`; both folders are made when first needed.
     #[must_use]
     pub fn at(secrets: &Path, keys: &Path) -> Self {
-        Self { secrets: secrets.to_path_buf(), keys: keys.to_path_buf() }
+        Self { secrets: secrets.to_path_buf(), keys: keys.to_path_buf(), room: MOST_SECRETS }
+    }
+
+    /// The same with room for `room` secrets.
+    #[must_use]
+    pub fn with_room(self, room: usize) -> Self {
+        Self { room, ..self }
+    }
+
+    /// Every secret's name, sorted; no file is opened.
+    ///
+    /// # Errors
+    /// [`VaultError`] when the folder cannot be trusted or a name is none.
+    pub fn names(&self) -> Result<Vec<Name>, VaultError> {
+        if !self.secrets.exists() {
+            return Ok(Vec::new());
+        }
+        Folder::open(&self.secrets)?.names()?.iter().map(|name| Name::new(name)).collect()
     }
 
     /// Sets a secret and returns its version. Durable when this returns; a crash leaves the old or the new value.
@@ -44,8 +62,8 @@ impl Vault {
         let keys = Keyring::open(Folder::open(&self.keys)?)?;
         let folder = Folder::open(&self.secrets)?;
         let old = folder.read(name.as_str(), FILE_BYTES)?;
-        if old.is_none() && folder.names()?.len() >= MOST_SECRETS {
-            return Err(VaultError::Many(MOST_SECRETS));
+        if old.is_none() && folder.names()?.len() >= self.room {
+            return Err(VaultError::Many(self.room));
         }
         let before = old.as_ref().and_then(|old| Header::read(old)).map_or(0, |old| old.version);
         let version = before.saturating_add(1);

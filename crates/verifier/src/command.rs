@@ -4,11 +4,12 @@
 use std::path::Path;
 
 use crate::note::{Checkpoint, Key, checkpoint};
-use crate::{Checked, Refusal, base64, folder, proof};
+use crate::{Checked, Refusal, base64, disclosure, folder, proof};
 
 pub(crate) const USAGE: &str = "\
 palisade-verify checkpoint FILE --key KEY    a signed checkpoint
 palisade-verify proof FILE --key KEY         a .tlog-proof of one record
+palisade-verify disclosure FILE --key KEY    what a value was that a record has a commitment to
 palisade-verify tiles FOLDER --key KEY       a folder of tiles: every entry, hash and link
 palisade-verify grown FILE FOLDER --key KEY  that the folder's tree began as the checkpoint in FILE
 KEY is `name+id+base64`, as `palisade audit checkpoint --key` prints it; the key of a node is good for
@@ -28,6 +29,14 @@ pub(crate) fn run(arguments: &[String]) -> Checked<String> {
             Ok(shown
                 .logs
                 .map_or(record.clone(), |logs| format!("{record}\nwhich is in {}", told(&logs))))
+        }
+        ["disclosure", file, "--key", key] => {
+            let text = folder::read_text(Path::new(file))?;
+            let found = disclosure::verify(&text, &Key::parse(key)?)?;
+            let place = format!("record {} in {}", found.shown.sequence, told(&found.shown.log));
+            // What comes from a file reaches no terminal with its control characters.
+            let (field, value) = (found.field.escape_debug(), found.value.escape_debug());
+            Ok(format!("{place}\nhas committed to this at {field}:\n{value}"))
         }
         ["tiles", path, "--key", key] => {
             Ok(format!("all of {}", told(&folder::verify(Path::new(path), &Key::parse(key)?)?)))

@@ -13,6 +13,8 @@ const WIDTH: u64 = 256;
 /// What a record's header says, as far as a stranger needs it.
 pub(crate) struct Header {
     pub(crate) sequence: u64,
+    pub(crate) payload: Hash,
+    pub(crate) kind: String,
     prev_leaf: Hash,
     /// `tenant/shard`.
     pub(crate) log: String,
@@ -28,6 +30,7 @@ impl Header {
         let [1, flags] = *fixed(0, 2)? else { return None };
         let shard = u16::from_be_bytes(fixed(2, 2)?.try_into().ok()?);
         let sequence = u64::from_be_bytes(fixed(4, 8)?.try_into().ok()?);
+        let payload = fixed(32, 32)?.try_into().ok()?;
         let prev_leaf = fixed(64, 32)?.try_into().ok()?;
         let optional = [(1, 16), (2, 16), (4, 16), (8, 32)];
         let skipped: usize =
@@ -43,8 +46,9 @@ impl Header {
             texts.push(std::str::from_utf8(text).ok().filter(|text| !text.is_empty())?);
             rest = after;
         }
-        let tenant = texts.first().filter(|_| rest.is_empty())?;
-        Some(Self { sequence, prev_leaf, log: format!("{tenant}/{shard}") })
+        let [tenant, _, kind, _] = texts.as_slice() else { return None };
+        let (log, kind) = (format!("{tenant}/{shard}"), (*kind).to_owned());
+        rest.is_empty().then_some(Self { sequence, payload, kind, prev_leaf, log })
     }
 }
 

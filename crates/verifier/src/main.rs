@@ -2,11 +2,14 @@
 //!
 //! A second implementation of the journal's `FORMAT.md`, written from that text alone. It shares no code
 //! with the journal, reads files only, and needs nothing but a hash and a signature library.
-//! `command` is what can be asked, `note`, `proof` and `folder` what is checked, `tree` and `base64` tools.
+//! `command` is what can be asked, `note`, `proof`, `disclosure` and `folder` what is checked, `tree`, `json` and
+//! `base64` tools.
 
 mod base64;
 mod command;
+mod disclosure;
 mod folder;
+mod json;
 mod note;
 mod proof;
 mod tree;

@@ -12,6 +12,10 @@ const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1";
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) sequence: u64,
+    /// The event type in the record's header.
+    pub(crate) kind: String,
+    /// The digest of its payload.
+    pub(crate) payload: Hash,
     pub(crate) log: Checkpoint,
     pub(crate) logs: Option<Checkpoint>,
 }
@@ -28,23 +32,22 @@ pub(crate) fn verify(text: &str, key: &Key) -> Checked<Shown> {
     let outer = parse(text)?;
     let inner = String::from_utf8(outer.extra.clone()).ok().filter(|it| it.starts_with(FIRST_LINE));
     let Some(inner) = inner else {
-        let (sequence, log) = record(&outer, key)?;
-        return Ok(Shown { sequence, log, logs: None });
+        return record(&outer, key);
     };
     let inner = parse(&inner)?;
     let logs = included(&outer, inner.note.as_bytes(), key)?;
-    let (sequence, log) = record(&inner, key)?;
-    Ok(Shown { sequence, log, logs: Some(logs) })
+    Ok(Shown { logs: Some(logs), ..record(&inner, key)? })
 }
 
-fn record(parts: &Parts<'_>, key: &Key) -> Checked<(u64, Checkpoint)> {
+fn record(parts: &Parts<'_>, key: &Key) -> Checked<Shown> {
     let log = included(parts, &parts.extra, key)?;
     let header = Header::parse(&parts.extra)?;
     let named = log.origin.ends_with(&format!("/{}", header.log));
     if header.sequence != parts.index + 1 || !named {
         return Err(invalid("the record names another place or log than it was found in"));
     }
-    Ok((header.sequence, log))
+    let Header { sequence, kind, payload, .. } = header;
+    Ok(Shown { sequence, kind, payload, log, logs: None })
 }
 
 fn included(parts: &Parts<'_>, entry: &[u8], key: &Key) -> Checked<Checkpoint> {

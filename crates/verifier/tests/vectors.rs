@@ -156,3 +156,40 @@ fn a_log_that_was_rewritten_is_told_from_one_that_grew() {
     fs::copy(&older, log.join("checkpoint")).unwrap();
     check(&["grown", &path("log/default/0/checkpoint"), log.to_str().unwrap()], 1, "cannot be");
 }
+
+#[test]
+fn every_changed_part_of_a_disclosure_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let vectors = vectors().with_file_name("disclosure-v1");
+    let key = fs::read_to_string(vectors.join("key")).unwrap().trim().to_owned();
+    let good = fs::read_to_string(vectors.join("one.json")).unwrap();
+    let file = place.path().join("one.json");
+    let check = |text: &[u8]| {
+        fs::write(&file, text).unwrap();
+        verify(&["disclosure", file.to_str().unwrap(), "--key", &key])
+    };
+    let (code, out, error) = check(good.as_bytes());
+    assert_eq!(code, 0, "{error}");
+    assert!(out.contains("has committed to this at /outputs/out:\n\\\"token=ghp_A1b2"), "{out}");
+    for at in 0..good.len() {
+        let mut bad = good.clone().into_bytes();
+        bad[at] ^= 1;
+        let (code, ..) = check(&bad);
+        assert_ne!(code, 0, "byte {at}");
+    }
+    for (from, to, why) in [
+        ("\"value\": \"\\\"token", "\"value\": \"\\\"taken", "is not the one committed to"),
+        ("\"field\": \"/outputs/out", "\"field\": \"/outputs/err", "no commitment to"),
+        ("step\\\":\\\"one", "step\\\":\\\"two", "not the one that is proved"),
+        ("disclosure 1", "disclosure 2", "format is not"),
+    ] {
+        let bad = good.replacen(from, to, 1);
+        assert_ne!(bad, good, "{from}");
+        let (code, _, error) = check(bad.as_bytes());
+        assert!(code == 1 && error.contains(why), "{from}: {error}");
+    }
+    // Control: another node's key.
+    fs::write(&file, &good).unwrap();
+    let (code, _, error) = verify(&["disclosure", file.to_str().unwrap(), "--key", &self::key()]);
+    assert!(code == 1 && error.contains("does not speak"), "{error}");
+}

@@ -36,6 +36,9 @@ pub(crate) enum Audit {
         /// Check the proof of one record instead; needs no journal, only `--key`
         #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["tail", "checkpoint", "write_checkpoint"])]
         proof: Option<PathBuf>,
+        /// Check the disclosure of one value instead; needs no journal, only `--key`
+        #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["tail", "checkpoint", "write_checkpoint", "proof"])]
+        disclosure: Option<PathBuf>,
         /// The public key of the node, or a file with it; this project's own without it
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
@@ -63,6 +66,31 @@ pub(crate) enum Audit {
         /// A signed checkpoint kept elsewhere, from which the log has only grown
         #[arg(long, value_name = "FILE", conflicts_with = "sequence")]
         since: Option<PathBuf>,
+    },
+    /// Prove to somebody with the public key what a value was that was taken out of a record
+    Disclose {
+        /// A record of type `redaction.committed`
+        #[arg(value_name = "SEQUENCE")]
+        sequence: u64,
+        /// Which of its values, by its place, such as /outputs/token
+        #[arg(long, value_name = "POINTER")]
+        field: Option<String>,
+        /// A file with the value as JSON, where only its salt is kept
+        #[arg(long, value_name = "FILE")]
+        value: Option<PathBuf>,
+        /// Into a file
+        #[arg(long, short = 'o', value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Erase what opens commitments, for good: nobody can prove or guess these values any more
+    #[command(group(clap::ArgGroup::new("which").required(true).args(["run", "all"])))]
+    Erase {
+        /// Of this run: its id or a unique beginning of one
+        #[arg(long, value_name = "RUN")]
+        run: Option<String>,
+        /// Of every run
+        #[arg(long)]
+        all: bool,
     },
     /// Write the log as a folder of tiles (C2SP tlog-tiles), for a web server or an auditor
     Tiles {

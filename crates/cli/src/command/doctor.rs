@@ -13,7 +13,7 @@ pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
     let configuration = session::configuration(global)?;
     let layout = session::layout(global, &configuration)?;
     let set = configuration.get("policy.file").map(std::path::Path::new);
-    let checks = doctor::examine(&layout, set);
+    let checks = doctor::examine(&layout, set, session::journal_most(&configuration));
     if global.json {
         output::json(&checks);
     } else {

@@ -5,6 +5,11 @@ use std::path::{Component, Path};
 
 use runner::gate::Principals;
 
+use crate::moment;
+
+/// The smallest size a journal can be held to, in bytes: one with a few runs.
+const JOURNAL_LEAST: u64 = 1 << 20;
+
 /// What values a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Domain {
@@ -12,6 +17,8 @@ pub(crate) enum Domain {
     Whole(u64, u64),
     /// `true` or `false`.
     Switch,
+    /// A number of bytes of at least so many, alone or with a unit.
+    Size(u64),
     /// A path; relative ones start at the project folder.
     Path,
     /// Registrations of principals: a map in a file, its JSON as a text.
@@ -41,6 +48,13 @@ pub(crate) const KEYS: &[Key] = &[
         domain: Domain::Whole(1, 1024),
         security: false,
         about: "how many steps run at the same time",
+    },
+    Key {
+        name: "journal.max_size",
+        default: None,
+        domain: Domain::Size(JOURNAL_LEAST),
+        security: false,
+        about: "how large the journal may become, such as 4GiB: warned of at 80 % and 95 %, new calls refused at 100 %",
     },
     Key {
         name: "policy.extension",
@@ -113,6 +127,11 @@ impl Key {
     pub(crate) fn check(&self, value: &str) -> Result<(), String> {
         match self.domain {
             Domain::Whole(..) | Domain::Switch | Domain::Path => Ok(()),
+            Domain::Size(least) => match moment::size(value) {
+                Ok(bytes) if bytes >= least => Ok(()),
+                Ok(_) => Err(format!("`{value}` is less than {} MiB", least >> 20)),
+                Err(why) => Err(format!("`{value}` is {why}")),
+            },
             Domain::Principals => {
                 Principals::read(value).map(drop).map_err(|error| error.to_string())
             }
@@ -129,7 +148,11 @@ impl Key {
             Domain::Path if !Path::new(value).components().all(inside) => Err(format!(
                 "`{value}` is not inside the project; a project's file may not name another place"
             )),
-            Domain::Path | Domain::Whole(..) | Domain::Switch | Domain::Principals => Ok(()),
+            Domain::Path
+            | Domain::Whole(..)
+            | Domain::Size(_)
+            | Domain::Switch
+            | Domain::Principals => Ok(()),
         }
     }
 }

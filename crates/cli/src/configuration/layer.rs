@@ -82,7 +82,7 @@ fn collect(node: &Node, prefix: &str, found: &mut Vec<Found>) {
 /// The value as settings keep it: the same text that a variable would have.
 fn text(key: &Key, node: &Node) -> String {
     match (key.domain, &node.value) {
-        (Domain::Path, Yaml::Text(text)) => text.clone(),
+        (Domain::Path | Domain::Size(_), Yaml::Text(text)) => text.clone(),
         _ => node.to_json().to_string(),
     }
 }

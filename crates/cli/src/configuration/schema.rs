@@ -48,6 +48,11 @@ fn of(key: &Key) -> Value {
             json!({ "type": "integer", "minimum": least, "maximum": most })
         }
         Domain::Switch => json!({ "type": "boolean" }),
+        Domain::Size(least) => json!({
+            "type": ["string", "integer"],
+            "minimum": least,
+            "pattern": "^[0-9]+(B|KiB|MiB|GiB|TiB)?$",
+        }),
         Domain::Path => json!({ "type": "string", "minLength": 1 }),
         Domain::Principals => json!({ "type": "object", "additionalProperties": {
             "type": "object",
@@ -66,7 +71,7 @@ fn of(key: &Key) -> Value {
 fn typed(key: &Key, text: &str) -> Value {
     let read: Option<Value> = match key.domain {
         Domain::Whole(..) | Domain::Switch | Domain::Principals => serde_json::from_str(text).ok(),
-        Domain::Path => None,
+        Domain::Path | Domain::Size(_) => None,
     };
     read.unwrap_or_else(|| text.into())
 }

@@ -71,12 +71,12 @@ fn every_command_prints_one_value_with_keys_that_stay() {
     check(
         "config show",
         0,
-        "engine.slots policy.extension policy.file principals redaction.patterns redaction.rules sandbox.allow_unsafe sandbox.landlock_floor state.folder",
+        "engine.slots journal.max_size policy.extension policy.file principals redaction.patterns redaction.rules sandbox.allow_unsafe sandbox.landlock_floor state.folder",
     );
     check(
         "config show --origin",
         0,
-        "engine.slots policy.extension policy.file principals redaction.patterns redaction.rules sandbox.allow_unsafe sandbox.landlock_floor state.folder",
+        "engine.slots journal.max_size policy.extension policy.file principals redaction.patterns redaction.rules sandbox.allow_unsafe sandbox.landlock_floor state.folder",
     );
     check("tool list", 0, "[arguments effect name result tags]");
     check("tool show fs.read", 0, "arguments effect name result tags");

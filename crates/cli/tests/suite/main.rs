@@ -12,6 +12,7 @@ mod approval;
 mod audit;
 mod change;
 mod crash;
+mod disclosure;
 mod document;
 mod example;
 mod extension;

@@ -328,6 +328,43 @@ fn a_full_disk_stops_a_run_and_loses_nothing() {
 }
 
 #[test]
+fn a_journal_at_its_size_takes_no_new_calls_and_says_so_before() {
+    let (project, _) = lived_in();
+    let with = |most: &str, arguments: &[&str]| {
+        run(project.command(arguments).env("PALISADE_JOURNAL__MAX_SIZE", most))
+    };
+    let kinds = || -> Vec<String> {
+        let search = ["audit", "search", "--type", "storage.size_", "--json"];
+        let found = project.palisade(&search).exits(0).json_lines();
+        found.iter().rev().map(|record| record["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    let size = |most: &str| {
+        let checks = with(most, &["doctor", "--json"]).json();
+        let checks = checks.as_array().unwrap().clone();
+        checks.into_iter().find(|check| check["name"] == "journal size").unwrap()
+    };
+    assert_eq!(size("2MiB")["health"], "good");
+    // It grows beyond its size while it runs: what runs is recorded to its end.
+    let steps = "  - { name: loud, shell: \"head -c 2200000 /dev/zero | tr '\\\\0' x\", sandbox: { limits: { output: 16MiB } } }\n  - { name: after, needs: [loud], run: [sleep, \"1.1\"] }\n";
+    project.file("loud.yaml", workflow(steps));
+    with("2MiB", &["run", "loud.yaml"]).exits(0);
+    assert_eq!(state(&project.latest(), "after"), "succeeded");
+    assert_eq!(kinds().last().map(String::as_str), Some("storage.size_full"));
+    let ran = with("2MiB", &["run", "good.yaml"]).exits(1);
+    ran.says("has reached `journal.max_size`", "", "journal archive --keep");
+    assert_eq!(size("2MiB")["health"], "bad");
+    // Control: with more room, or without a size, it goes on; each crossing is said once.
+    with("100MiB", &["run", "good.yaml"]).exits(0);
+    project.palisade(&["run", "good.yaml"]).exits(0);
+    with("100MiB", &["run", "good.yaml"]).exits(0);
+    let kinds = kinds();
+    assert_eq!(kinds.last().map(String::as_str), Some("storage.size_normal"));
+    assert!(kinds.windows(2).all(|pair| pair[0] != pair[1]), "{kinds:?}");
+    with("5", &["run", "good.yaml"]).exits(2).says("is less than 1 MiB", "", "help config");
+    project.verifies();
+}
+
+#[test]
 fn a_file_is_no_state_folder() {
     let project = Project::new();
     project.file("good.yaml", workflow(GOOD));

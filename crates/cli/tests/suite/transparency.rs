@@ -97,10 +97,15 @@ fn a_signed_checkpoint_kept_elsewhere_finds_a_cut_and_a_forgery() {
     project.palisade(&["audit", "verify", "--checkpoint", &outside(&project, "forged")]).exits(20);
     cut(&project);
     drop(fs::remove_file(format!("{}.checkpoint", project.database().display())));
-    // Without what was kept elsewhere no record is missing; only a view still tells of them.
+    // What was signed is here still; without it no record is missing, and only a view tells of them.
     project.palisade(&["audit", "verify", "--tail", "3"]).exits(0);
     let ran = project.palisade(&["audit", "verify"]).exits(20);
+    assert!(ran.stderr.contains("first bad sequence"), "{ran:?}");
+    let (tiles, aside) = (project.path().join(".palisade/tiles"), project.outside().join("aside"));
+    fs::rename(&tiles, &aside).unwrap();
+    let ran = project.palisade(&["audit", "verify"]).exits(20);
     ran.says("a view made of them does not", "", "journal rebuild");
+    fs::rename(&aside, &tiles).unwrap();
     for file in [&one, &all] {
         let told = project.palisade(&["audit", "verify", "--checkpoint", file]).exits(20);
         assert!(told.stderr.contains("first bad sequence"), "{told:?}");
@@ -108,6 +113,34 @@ fn a_signed_checkpoint_kept_elsewhere_finds_a_cut_and_a_forgery() {
     // Nor does it go on: the node's own signature is longer.
     let ran = project.run_steps("  - { name: b, run: [echo, more] }\n").exits(20);
     assert!(ran.stderr.contains("its checkpoint says"), "{ran:?}");
+}
+
+#[test]
+fn a_signed_checkpoint_that_was_taken_away_is_told() {
+    let project = lived_in();
+    // The second node's first record names what the first one signed.
+    project.run_steps("  - { name: b, run: [echo, more] }\n").exits(0);
+    project.palisade(&["audit", "verify"]).exits(0);
+    let checkpoint = project.path().join(".palisade/tiles/log/default/0/checkpoint");
+    let kept = fs::read(&checkpoint).unwrap();
+    fs::remove_file(&checkpoint).unwrap();
+    let ran = project.palisade(&["audit", "verify"]).exits(20);
+    ran.says("was signed, and is not here", "", "put the folder `tiles` back");
+    fs::remove_dir_all(project.path().join(".palisade/tiles")).unwrap();
+    let ran = project.palisade(&["audit", "verify"]).exits(20);
+    ran.says("was signed, and is not here", "", "");
+    // The log itself is signed again, being the one it was; that of the logs cannot be made again, and every run says so.
+    let ran = project.run_steps("  - { name: c, run: [echo, more] }\n").exits(20);
+    ran.says("was signed, and is not here", "", "move the node's key away");
+    assert_ne!(fs::read(&checkpoint).unwrap(), kept);
+    let ran = project.palisade(&["audit", "checkpoint"]).exits(20);
+    assert!(ran.stderr.contains("that are not the ones there now"), "{ran:?}");
+    // A backup has what was signed.
+    let other = lived_in();
+    let copy = other.outside().join("copy");
+    other.palisade(&["journal", "backup", &copy.display().to_string()]).exits(0);
+    assert!(copy.join("tiles/server/kept/tile/entries/000.p").is_dir());
+    assert!(copy.join("tiles/log/default/0/checkpoint").exists());
 }
 
 #[test]
@@ -188,7 +221,7 @@ fn anchors_in_git_and_files_grow_with_a_receipt_each_and_refuse_another_history(
     fs::remove_dir_all(project.path().join(".palisade/tiles")).unwrap();
     for place in places {
         let refused = project.palisade(&[&["audit", "anchor"], place].concat()).exits(20);
-        assert!(refused.stderr.contains("does not begin with"), "{refused:?}");
+        assert!(refused.stderr.contains("that are not the ones there now"), "{refused:?}");
     }
     assert_eq!(git(&bare, &["rev-list", "--count", branch]).trim(), "2");
 }

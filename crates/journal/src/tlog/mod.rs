@@ -23,6 +23,7 @@ pub use head::{TreeHead, TreeHeadError};
 pub use key::{NodeKey, NodeKeyError};
 pub use note::{KeyTextError, NOTE_BYTES_MAX, Note, NoteError, VerifierKey};
 pub use published::PublishedError;
+pub(crate) use published::copy_signed as copy;
 pub use shelf::ShelfError;
 pub use signer::{Notary, SignError};
 pub(crate) use signer::{Signer, reaches};

@@ -3,18 +3,21 @@
 //! `<folder>/log/<tenant>/<shard>/checkpoint` and `<folder>/server/checkpoint`, with the tiles of each
 //! beside it. Each is replaced whole; reading needs no owner.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::evidence::{ProofError, verified};
 use super::head::TreeHead;
+use super::logs::{KEPT, count};
 use super::note::{Note, VerifierKey};
 use super::shelf::{Flush, ShelfError};
 use crate::record::LogId;
+
+/// How often entries are copied anew when their owner replaces them meanwhile, which is once an hour.
+const COPIES_MOST: u32 = 3;
 
 /// Name of the file with the newest signed checkpoint.
 const CHECKPOINT: &str = "checkpoint";
@@ -69,13 +72,85 @@ impl Published {
     /// The newest checkpoints of all logs, by origin; those of another node are not ours.
     pub(super) fn all(&self, key: &VerifierKey) -> Result<Vec<Signed>, PublishedError> {
         let mut all = Vec::new();
-        for tenant in listed(&self.folder.join("log"))? {
-            for shard in listed(&tenant)? {
-                all.extend(read(&shard, key)?);
-            }
+        for folder in self.logs()? {
+            all.extend(read(&folder, key)?);
         }
         all.sort_unstable_by(|a, b| a.1.origin.cmp(&b.1.origin));
         Ok(all)
+    }
+
+    /// The folders of all logs that were ever signed.
+    pub(super) fn logs(&self) -> Result<Vec<PathBuf>, PublishedError> {
+        let mut all = Vec::new();
+        for tenant in listed(&self.folder.join("log"))? {
+            all.extend(listed(&tenant)?);
+        }
+        Ok(all)
+    }
+
+    /// Copies what cannot be made again: every signed checkpoint, and the entries of the log of logs.
+    ///
+    /// The checkpoint of the log of logs comes before its entries, which only grow. Tiles are not copied.
+    pub(super) fn copy_to(&self, target: &Self) -> Result<(), ShelfError> {
+        let all = self.logs().map_err(unreadable)?;
+        for from in all.iter().chain([&self.of_logs()]) {
+            let Ok(inside) = from.strip_prefix(&self.folder) else { continue };
+            copy(&from.join(CHECKPOINT), &target.folder.join(inside).join(CHECKPOINT))?;
+        }
+        let (from, to) = (self.of_logs().join(KEPT), target.of_logs().join(KEPT));
+        let signed = signed_size(&target.of_logs())?;
+        for _ in 0..COPIES_MOST {
+            copy_below(&from, &to)?;
+            // A bundle that was replaced by a longer one between looking and copying is looked for again.
+            if count(&to)? >= signed {
+                return Ok(());
+            }
+        }
+        Err(ShelfError::Damaged(from))
+    }
+}
+
+/// Copies everything signed in one folder into another; a folder that is not there has nothing.
+pub(crate) fn copy_signed(from: &Path, to: &Path) -> Result<(), ShelfError> {
+    Published::at(from).copy_to(&Published::at(to))
+}
+
+/// The size in a checkpoint, not verified; 0 where there is none.
+fn signed_size(folder: &Path) -> Result<u64, ShelfError> {
+    let path = folder.join(CHECKPOINT);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        other => other.map_err(|source| ShelfError::Io { path: path.clone(), source })?,
+    };
+    let head = text.parse().ok().and_then(|note: Note| note.unverified().parse().ok());
+    head.map(|head: TreeHead| head.size).ok_or(ShelfError::Damaged(path))
+}
+
+fn unreadable(error: PublishedError) -> ShelfError {
+    match error {
+        PublishedError::Io { path, source } => ShelfError::Io { path, source },
+        PublishedError::Damaged { path, .. } => ShelfError::Damaged(path),
+    }
+}
+
+fn copy_below(from: &Path, to: &Path) -> Result<(), ShelfError> {
+    for path in listed(from).map_err(unreadable)? {
+        let Some(name) = path.file_name() else { continue };
+        if path.is_dir() {
+            copy_below(&path, &to.join(name))?;
+        } else {
+            copy(&path, &to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file whole; one that is gone meanwhile has a longer one in its place.
+fn copy(from: &Path, to: &Path) -> Result<(), ShelfError> {
+    match fs::read(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(ShelfError::Io { path: from.to_owned(), source }),
+        Ok(bytes) => super::shelf::replace(to, &bytes, Flush::Yes),
     }
 }
 
@@ -111,19 +186,4 @@ pub(super) fn read(folder: &Path, key: &VerifierKey) -> Result<Option<Signed>, P
 /// Replaces the checkpoint in the folder of one log; durable when this returns.
 pub(super) fn write(folder: &Path, note: &Note) -> Result<(), ShelfError> {
     super::shelf::replace(&folder.join(CHECKPOINT), note.to_string().as_bytes(), Flush::Yes)
-}
-
-/// Adds bytes to the end of a file, which is cut to `length` before; durable when this returns.
-pub(super) fn append(path: &Path, length: u64, bytes: &[u8]) -> Result<(), ShelfError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let appended = || -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut options = OpenOptions::new();
-        let mut file = options.append(true).create(true).mode(0o600).open(path)?;
-        file.set_len(length)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        File::open(folder)?.sync_all()
-    };
-    appended().map_err(|source| ShelfError::Io { path: path.to_owned(), source })
 }

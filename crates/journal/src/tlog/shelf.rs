@@ -195,8 +195,8 @@ impl Shelf {
         Ok(holds.then_some(path))
     }
 
-    /// The root the tiles lead to.
-    pub(super) fn root(&self, size: u64) -> Result<Digest, ShelfError> {
+    /// The right edge of the tree the tiles are of.
+    pub(super) fn frontier(&self, size: u64) -> Result<Frontier, ShelfError> {
         let mut peaks = Vec::new();
         let mut start = 0;
         for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
@@ -207,7 +207,7 @@ impl Shelf {
             )?);
             start += 1 << level;
         }
-        Ok(Frontier::of(size, peaks).unwrap_or_default().root())
+        Frontier::of(size, peaks).ok_or_else(|| ShelfError::Damaged(self.folder.clone()))
     }
 }
 
@@ -265,7 +265,7 @@ mod tests {
             let shelf = Shelf::at(place.path().to_owned());
             shelf.keep_hashes(size, &mut source).unwrap();
             let head = head(size);
-            assert_eq!(shelf.root(size).unwrap(), head.root, "{size}");
+            assert_eq!(shelf.frontier(size).unwrap().root(), head.root, "{size}");
             for index in [0, size / 2, size - 1] {
                 shelf.inclusion(&head, index, leaf_of(&entry(index))).unwrap();
                 let other = shelf.inclusion(&head, index, leaf_of(b"other"));

@@ -30,6 +30,9 @@ pub struct Notary {
     pub key: NodeKey,
     /// Folder of the signed checkpoints and their tiles; made when missing.
     pub folder: PathBuf,
+    /// What else is known to have been signed, for instance from the journal's own records. It counts where
+    /// the folder says less, so that whoever takes the folder away does not begin another history.
+    pub known: Vec<TreeHead>,
 }
 
 /// Why a checkpoint was not signed. Everything committed stands; the next attempt starts afresh.
@@ -89,16 +92,24 @@ impl Signer {
         let mut grown = Vec::new();
         let mut trees = self.trees.clone();
         for head in &heads {
+            let origin = self.notary.key.origin(&head.log);
             let signed = published::read(&self.published.of_log(&head.log), &self.key())?;
             let signed = signed.map(|(_, head)| head);
             let at = trees.get(&head.log).map_or(0, Frontier::size);
             if at == head.sequence && signed.as_ref().is_some_and(|signed| signed.size == at) {
                 continue;
             }
+            let reached = signed.as_ref().map_or(0, |signed| signed.size);
+            let known = self.notary.known.iter();
+            let known = known.filter(|head| head.origin == origin && head.size > reached).cloned();
+            let signed: Vec<TreeHead> = signed.into_iter().chain(known).collect();
             let tree = trees.entry(head.log.clone()).or_default();
-            self.grow(&head.checkpoint(), tree, signed)?;
+            // A tree kept beyond what was signed last is no witness of it: it is grown anew, through all of it.
+            if signed.iter().any(|signed| signed.size < tree.size()) {
+                *tree = Frontier::default();
+            }
+            self.grow(&head.checkpoint(), tree, &signed)?;
             let (size, root) = (tree.size(), tree.root());
-            let origin = self.notary.key.origin(&head.log);
             grown.push((head.log.clone(), TreeHead { origin, size, root }));
         }
         if grown.is_empty() {
@@ -120,7 +131,8 @@ impl Signer {
     /// See [`SignError`]; the logs' own checkpoints stand.
     pub(crate) fn sign_logs(&mut self) -> Result<(), SignError> {
         let all = self.published.all(&self.key())?;
-        LogOfLogs::open(self.published.of_logs())?.enter(&all, &self.notary.key)
+        let known = &self.notary.known;
+        LogOfLogs::open(self.published.of_logs())?.enter(&all, &self.notary.key, known)
     }
 
     /// Gives back the trees for the store to keep.
@@ -137,14 +149,17 @@ impl Signer {
         &self,
         end: &Checkpoint,
         tree: &mut Frontier,
-        signed: Option<TreeHead>,
+        signed: &[TreeHead],
     ) -> Result<(), SignError> {
-        let passes = |tree: &Frontier| match &signed {
-            Some(signed) if signed.size == tree.size() && signed.root != tree.root() => {
-                let (origin, size) = (signed.origin.clone(), signed.size);
-                Err(SignError::Inconsistent { origin, size })
+        let passes = |tree: &Frontier| {
+            let differs =
+                |signed: &&TreeHead| signed.size == tree.size() && signed.root != tree.root();
+            match signed.iter().find(differs) {
+                Some(TreeHead { origin, size, .. }) => {
+                    Err(SignError::Inconsistent { origin: origin.clone(), size: *size })
+                }
+                None => Ok(()),
             }
-            _ => Ok(()),
         };
         passes(tree)?;
         let changed = |sequence| ReadError::Changed { log: end.log.clone(), sequence };
@@ -172,14 +187,18 @@ impl Signer {
     }
 }
 
-/// Whether a journal with these tips reaches every checkpoint that its node has published.
+/// Whether a journal with these tips reaches every checkpoint its node has published, or is known to have signed.
 ///
 /// # Errors
 /// When it does not, or a published checkpoint cannot be read.
 pub(crate) fn reaches(notary: &Notary, tips: &[Checkpoint]) -> Result<(), OpenError> {
     let ends: HashMap<&LogId, u64> = tips.iter().map(|tip| (&tip.log, tip.sequence)).collect();
-    for (_, head) in Published::at(&notary.folder).all(&notary.key.verifier())? {
-        let Some(log) = head.log() else { continue };
+    let key = notary.key.verifier();
+    let published = Published::at(&notary.folder).all(&key)?.into_iter().map(|(_, head)| head);
+    let known = notary.known.iter().filter(|head| key.below(&head.origin).is_some());
+    for head in published.chain(known.cloned()) {
+        // The log of logs is longer than no record, and its signer looks at it.
+        let Some(log) = head.log().filter(|_| head.origin != key.name()) else { continue };
         let found = ends.get(&log).copied().unwrap_or(0);
         if found < head.size {
             return Err(OpenError::BehindCheckpoint { log, found, expected: head.size });

@@ -49,6 +49,17 @@ pub enum WitnessError {
         /// Size of the newest one.
         size: u64,
     },
+    /// A checkpoint that was signed is not here any more, or only an older one.
+    #[error("checkpoint of `{origin}` with {size} entries was signed, and is not here")]
+    Lost {
+        /// The log.
+        origin: String,
+        /// How large it was.
+        size: u64,
+    },
+    /// What lies in the place of a checkpoint was not signed by this node.
+    #[error("`{0}` is not a checkpoint of this node")]
+    Foreign(PathBuf),
     /// A signed checkpoint cannot be read.
     #[error(transparent)]
     Published(#[from] PublishedError),
@@ -169,7 +180,55 @@ impl Witness {
         }
         let all = LogOfLogs::open(self.published.of_logs())?;
         let size = all.size();
-        all.heads(&head).ok_or(WitnessError::Forked { old: head.size, size })
+        all.heads(&head)?.ok_or(WitnessError::Forked { old: head.size, size })
+    }
+
+    /// Every tree head that this node has signed, as far as it is kept here, each verified: the newest of every
+    /// log, that of the log of logs, and all it has entered. What is `known` besides to have been signed by
+    /// this node, for instance from records, must be among them or be outgrown by them, and is added.
+    ///
+    /// # Errors
+    /// [`WitnessError::Lost`] or [`WitnessError::Foreign`] where one is missing, [`WitnessError::Forked`]
+    /// where the log of logs is not the one that was signed.
+    pub fn signed(&self, known: &[TreeHead]) -> Result<Vec<TreeHead>, WitnessError> {
+        let mut newest = Vec::new();
+        // The log of logs first: what it has entered was signed before, also by an owner who signs meanwhile.
+        for folder in [self.published.of_logs()].into_iter().chain(self.published.logs()?) {
+            match published::read(&folder, &self.key)? {
+                Some((_, head)) => newest.push(head),
+                None if folder.join("checkpoint").exists() => {
+                    return Err(WitnessError::Foreign(folder.join("checkpoint")));
+                }
+                None => {}
+            }
+        }
+        let mut all = Vec::new();
+        let own = known.iter().filter(|head| self.key.below(&head.origin).is_some());
+        for head in newest.iter().chain(own).filter(|head| head.origin == self.key.name()) {
+            all.extend(self.heads_of(head.clone()).map_err(|error| lost(head, error))?);
+        }
+        all.extend(known.iter().filter(|head| self.key.below(&head.origin).is_some()).cloned());
+        for head in &all {
+            let reached = newest.iter().find(|found| found.origin == head.origin);
+            if reached.is_none_or(|reached| reached.size < head.size) {
+                return Err(WitnessError::Lost { origin: head.origin.clone(), size: head.size });
+            }
+        }
+        all.extend(newest);
+        all.retain(|head| head.origin != self.key.name());
+        all.sort_unstable_by(|a, b| (&a.origin, a.size).cmp(&(&b.origin, b.size)));
+        all.dedup();
+        Ok(all)
+    }
+
+    /// The newest checkpoint of every log and of the log of logs, as they lie here.
+    ///
+    /// # Errors
+    /// When one cannot be read or its signature does not hold.
+    pub fn newest(&self) -> Result<Vec<TreeHead>, PublishedError> {
+        let mut all = self.published.all(&self.key)?;
+        all.extend(published::read(&self.published.of_logs(), &self.key)?);
+        Ok(all.into_iter().map(|(_, head)| head).collect())
     }
 
     /// The proof that a record is in the tree of its log.
@@ -195,7 +254,7 @@ impl Witness {
     ) -> Result<Option<(u64, Signed, Signed, LogOfLogs)>, WitnessError> {
         let Some(signed) = self.checkpoint(&Tree::Logs)? else { return Ok(None) };
         let all = LogOfLogs::open(self.published.of_logs())?;
-        let found = all.covering(origin, sequence, signed.1.size);
+        let found = all.covering(origin, sequence, signed.1.size)?;
         Ok(found.map(|(place, entry)| (place, entry, signed, all)))
     }
 
@@ -231,6 +290,16 @@ impl Witness {
     }
 }
 
+/// A log of logs that is shorter than what was signed of it was taken away, not rewritten.
+fn lost(head: &TreeHead, error: WitnessError) -> WitnessError {
+    match error {
+        WitnessError::Forked { old, size } if size < old => {
+            WitnessError::Lost { origin: head.origin.clone(), size: old }
+        }
+        other => other,
+    }
+}
+
 fn write(
     folder: PathBuf,
     (note, head): Signed,
@@ -239,7 +308,7 @@ fn write(
     let shelf = Shelf::at(folder.clone());
     shelf.keep_hashes(head.size, entries)?;
     shelf.keep_entries(head.size, entries)?;
-    if shelf.root(head.size)? != head.root {
+    if shelf.frontier(head.size)?.root() != head.root {
         return Err(ShelfError::Damaged(folder).into());
     }
     published::write(&folder, &note)?;

@@ -10,6 +10,7 @@ use super::views::ViewFault;
 use crate::digest::Digest;
 use crate::error::{OpenError, ReadError};
 use crate::record::{DecodeError, LogId};
+use crate::tlog::WitnessError;
 
 /// The first bad record of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -81,6 +82,9 @@ pub enum VerifyError {
     /// A view is not what the records imply.
     #[error(transparent)]
     View(#[from] ViewFault),
+    /// What was signed is not all there, or is not what it was.
+    #[error(transparent)]
+    Signed(#[from] WitnessError),
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),

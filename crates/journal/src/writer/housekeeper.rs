@@ -1,35 +1,24 @@
 //! The housekeeper: background checkpoints of the write-ahead log, the checkpoint file, and signing.
 //!
-//! All are slow and none may delay a commit, so they have their own thread and connections. Orders
-//! coalesce: only the newest state matters. A failed flush of the write-ahead log stops the journal like
-//! any other; what could not be signed is told, and tried once more when the journal is closed.
+//! All are slow and none may delay a commit or another, so there are two threads with connections of their
+//! own: one for the write-ahead log, one for checkpoints, which are in `signing`. Orders coalesce: only the
+//! newest state matters. A failed flush of the write-ahead log stops the journal like any other; what could
+//! not be signed is told, and tried once more when the journal is closed.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::signing::Room;
 use crate::checkpoint::Checkpoint;
 use crate::error::OpenError;
 use crate::place::Placement;
-use crate::store::{Store, Trees, WAL_PAGES_SOFT, WalKeeper, write_checkpoints};
+use crate::store::{Store, Trees, WAL_PAGES_SOFT, WalKeeper};
 use crate::tlog::Signer;
 
 /// Records between two writes of the checkpoint file, and after which a signature is due.
 const CHECKPOINT_RECORDS: u64 = 1000;
-
-/// Longest time a record stays unsigned, when fewer than [`CHECKPOINT_RECORDS`] came.
-const SIGN_AFTER: Duration = Duration::from_secs(1);
-
-/// Shortest time between two signatures, so that their flushes leave the disk to the writer.
-const SIGN_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The same after one that failed.
-const SIGN_AGAIN: Duration = Duration::from_secs(60);
-
-/// Time between two entries of the same log in the log of logs, while it grows.
-const LOGS_INTERVAL: Duration = Duration::from_hours(1);
 
 /// How the journal ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,37 +29,40 @@ pub(super) enum Ending {
     Abrupt,
 }
 
+/// What is to be done.
 #[derive(Debug, Default)]
-struct Orders {
-    checkpoints: Option<Vec<Checkpoint>>,
-    /// When the oldest record that is not signed was committed, as far as this thread has noticed.
-    unsigned_since: Option<Instant>,
+pub(super) struct Orders {
+    pub(super) checkpoints: Option<Vec<Checkpoint>>,
+    /// When the oldest record that is not signed was committed, as far as the signing thread has noticed.
+    pub(super) unsigned_since: Option<Instant>,
     wal: bool,
-    stop: Option<Ending>,
+    pub(super) stop: Option<Ending>,
 }
 
+/// What the writer and the two threads see of each other.
 #[derive(Debug, Default)]
-struct Desk {
-    orders: Mutex<Orders>,
-    bell: Condvar,
+pub(super) struct Desk {
+    pub(super) orders: Mutex<Orders>,
+    pub(super) bell: Condvar,
     failed: AtomicBool,
-    /// Whether the thread knows that there are records it has not signed.
-    told: AtomicBool,
-    unsigned: Mutex<Option<String>>,
+    /// Whether the signing thread knows that there are records it has not signed.
+    pub(super) told: AtomicBool,
+    pub(super) unsigned: Mutex<Option<String>>,
 }
 
 /// The writer's side: decides when there is work.
 #[derive(Debug)]
 pub(super) struct Housekeeper {
     desk: Arc<Desk>,
-    thread: Option<JoinHandle<Option<Trees>>>,
+    wal: Option<JoinHandle<()>>,
+    signing: Option<JoinHandle<Option<Trees>>>,
     signs: bool,
     records_seen: u64,
     pages_seen: u32,
 }
 
 impl Housekeeper {
-    /// Starts the thread; a simulated disk has none, and its driver runs checkpoints itself.
+    /// Starts the threads; a simulated disk has none, and its driver runs checkpoints itself.
     pub(super) fn start(
         store: &Store,
         placement: &Placement,
@@ -78,27 +70,19 @@ impl Housekeeper {
     ) -> Result<Self, OpenError> {
         let desk = Arc::new(Desk::default());
         let signs = signer.is_some();
-        let thread = match placement.checkpoint_path(store.path()) {
-            None => None,
-            Some(file) => {
-                let keeper = WalKeeper::open(store.path(), placement)?;
-                let signing = signer.map(|signer| Signing {
-                    signer,
-                    signed: None,
-                    entered: None,
-                    failed: false,
-                });
-                let mut room = Room { desk: Arc::clone(&desk), keeper, file, signing };
-                let work = move || {
-                    while room.work_once() {}
-                    room.signing.map(|signing| signing.signer.into_trees())
-                };
-                let spawned = Builder::new().name("journal-housekeeper".to_owned()).spawn(work);
-                let path = store.path().to_owned();
-                Some(spawned.map_err(|source| OpenError::Io { path, source })?)
-            }
-        };
-        Ok(Self { desk, thread, signs, records_seen: 0, pages_seen: 0 })
+        let mut started =
+            Self { desk, wal: None, signing: None, signs, records_seen: 0, pages_seen: 0 };
+        let Some(file) = placement.checkpoint_path(store.path()) else { return Ok(started) };
+        let failed = |source| OpenError::Io { path: store.path().to_owned(), source };
+        let mut keeper = WalKeeper::open(store.path(), placement)?;
+        let desk = Arc::clone(&started.desk);
+        let work = move || while keep_wal(&desk, &mut keeper) {};
+        let spawned = Builder::new().name("journal-housekeeper".to_owned()).spawn(work);
+        started.wal = Some(spawned.map_err(failed)?);
+        let room = Room::new(Arc::clone(&started.desk), file, signer);
+        let spawned = Builder::new().name("journal-signer".to_owned()).spawn(|| room.work());
+        started.signing = Some(spawned.map_err(failed)?);
+        Ok(started)
     }
 
     /// Whether a background flush failed, after which nothing more may be written.
@@ -131,11 +115,12 @@ impl Housekeeper {
         }
     }
 
-    /// Ends the thread and waits for it; what it gives back are the trees it has grown.
+    /// Ends the threads and waits for them; what is given back are the trees that were grown.
     pub(super) fn stop(&mut self, ending: Ending) -> Option<Trees> {
         self.order(|orders| orders.stop = Some(ending));
         // A panic there has been reported by the panic hook and leaves nothing half done here.
-        self.thread.take()?.join().ok()?
+        let _ = self.wal.take().map(JoinHandle::join);
+        self.signing.take()?.join().ok()?
     }
 
     /// Why the newest records are not signed, when that was tried and failed.
@@ -145,7 +130,7 @@ impl Housekeeper {
 
     fn order(&self, change: impl FnOnce(&mut Orders)) {
         change(&mut self.desk.orders.lock().unwrap_or_else(PoisonError::into_inner));
-        self.desk.bell.notify_one();
+        self.desk.bell.notify_all();
     }
 }
 
@@ -155,107 +140,19 @@ impl Drop for Housekeeper {
     }
 }
 
-/// The signer, and when it signed.
-struct Signing {
-    signer: Signer,
-    signed: Option<Instant>,
-    entered: Option<Instant>,
-    /// What failed a moment ago would most likely fail again, each time after reading much.
-    failed: bool,
-}
-
-impl Signing {
-    /// Signs the logs, and their log when that is due or the journal ends.
-    fn sign(&mut self, ending: Option<Ending>) -> Result<(), String> {
-        self.signed = Some(Instant::now());
-        self.signer.sign().map_err(|error| error.to_string())?;
-        let recent = self.entered.is_some_and(|entered| entered.elapsed() < LOGS_INTERVAL);
-        if !recent || ending.is_some() {
-            self.entered = Some(Instant::now());
-            self.signer.sign_logs().map_err(|error| error.to_string())?;
-        }
-        Ok(())
+/// Waits until the write-ahead log is to be checkpointed and does it; `false` when told to stop.
+fn keep_wal(desk: &Desk, keeper: &mut WalKeeper) -> bool {
+    let mut orders = desk.orders.lock().unwrap_or_else(PoisonError::into_inner);
+    while orders.stop.is_none() && !orders.wal {
+        orders = desk.bell.wait(orders).unwrap_or_else(PoisonError::into_inner);
     }
-
-    /// How long until the orders ask for a signature; `None` when they do not.
-    fn due(&self, orders: &Orders) -> Option<Duration> {
-        let waited = |since: Instant, long: Duration| long.saturating_sub(since.elapsed());
-        let wanted = match (&orders.checkpoints, orders.unsigned_since) {
-            (Some(_), _) => Duration::ZERO,
-            (None, Some(since)) => waited(since, SIGN_AFTER),
-            (None, None) => return None,
-        };
-        let interval = if self.failed { SIGN_AGAIN } else { SIGN_INTERVAL };
-        let rest = self.signed.map_or(Duration::ZERO, |signed| waited(signed, interval));
-        Some(wanted.max(rest))
+    if orders.stop.is_some() {
+        return false;
     }
-}
-
-/// The thread's side.
-struct Room {
-    desk: Arc<Desk>,
-    keeper: WalKeeper,
-    file: PathBuf,
-    signing: Option<Signing>,
-}
-
-impl Room {
-    /// Waits for orders and carries them out; `false` when it was told to stop.
-    fn work_once(&mut self) -> bool {
-        let (wal, checkpoints, ending) = {
-            let mut orders = self.wait();
-            let sign_now = self.is_due(&orders);
-            let checkpoints = if sign_now { orders.checkpoints.take() } else { None };
-            if sign_now {
-                orders.unsigned_since = None;
-            }
-            (std::mem::take(&mut orders.wal), (sign_now, checkpoints), orders.stop)
-        };
-        match (&mut self.signing, checkpoints, ending) {
-            (_, _, Some(Ending::Abrupt)) | (None, (_, None), _) => {}
-            (None, (_, Some(checkpoints)), _) => {
-                // A second line of defence: failing to write it loses nothing, and the next order
-                // tries again.
-                let _ = write_checkpoints(&self.file, checkpoints, &Trees::new());
-            }
-            (Some(signing), (due, _), ending) if due || ending.is_some() => {
-                // Records committed from here on are news.
-                self.desk.told.store(false, Ordering::Release);
-                let failed = signing.sign(ending).err();
-                signing.failed = failed.is_some();
-                *self.desk.unsigned.lock().unwrap_or_else(PoisonError::into_inner) = failed;
-            }
-            (Some(_), _, _) => {}
-        }
-        if ending.is_some() {
-            return false;
-        }
-        if wal && self.keeper.checkpoint().is_err() {
-            self.desk.failed.store(true, Ordering::Release);
-        }
-        true
+    orders.wal = false;
+    drop(orders);
+    if keeper.checkpoint().is_err() {
+        desk.failed.store(true, Ordering::Release);
     }
-
-    fn is_due(&self, orders: &Orders) -> bool {
-        match &self.signing {
-            None => orders.checkpoints.is_some(),
-            Some(signing) => signing.due(orders) == Some(Duration::ZERO),
-        }
-    }
-
-    /// Waits until there is something to do.
-    fn wait(&self) -> MutexGuard<'_, Orders> {
-        let bell = &self.desk.bell;
-        let mut orders = self.desk.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        while orders.stop.is_none() && !orders.wal && !self.is_due(&orders) {
-            let due = self.signing.as_ref().and_then(|signing| signing.due(&orders));
-            orders = match due {
-                None => bell.wait(orders).unwrap_or_else(PoisonError::into_inner),
-                Some(rest) => {
-                    bell.wait_timeout(orders, rest).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-        orders
-    }
+    true
 }

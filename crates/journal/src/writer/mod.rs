@@ -2,10 +2,11 @@
 //!
 //! While one group is being flushed the next one gathers in the `queue`; whatever is waiting when the
 //! flush ends becomes the next group. Callers are slowed when the queue is full; nothing is dropped.
-//! `thread` is the loop, `housekeeper` keeps the write-ahead log short and the checkpoint file fresh.
+//! `thread` is the loop, `housekeeper` keeps the write-ahead log short, `signing` the checkpoints fresh.
 
 mod housekeeper;
 mod queue;
+mod signing;
 mod thread;
 
 use std::path::{Path, PathBuf};

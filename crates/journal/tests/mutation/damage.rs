@@ -22,6 +22,9 @@ const FRAME_HEADER: usize = 24;
 /// The kind of a mutation of an archived range's file.
 pub(crate) const SEGMENT: &str = "segment";
 
+/// The kind of a mutation of what was signed.
+pub(crate) const SIGNED: &str = "signed";
+
 /// A mutation that was done.
 #[derive(Debug)]
 pub(crate) struct Damage {
@@ -61,6 +64,9 @@ pub(crate) fn inflict(database: &Path, victim: &Victim, chance: &mut Chance) -> 
         0..=3 if has_log => log_bytes(&log, chance),
         0..=1 if victim.segment(database).is_some() => {
             segment_bytes(&victim.segment(database).unwrap(), chance)
+        }
+        0..=1 if !victim.signed_files(database).is_empty() => {
+            signed_bytes(&victim.signed_files(database), chance)
         }
         0..=3 => bytes(database, chance),
         4..=6 => page(database, chance),
@@ -176,6 +182,36 @@ fn segment_bytes(segment: &Path, chance: &mut Chance) -> Damage {
     };
     fs::write(segment, &content).unwrap();
     Damage { kind: SEGMENT, what, pages: BTreeSet::new() }
+}
+
+fn signed_bytes(files: &[PathBuf], chance: &mut Chance) -> Damage {
+    let file = &files[chance.below(files.len())];
+    let other = &files[chance.below(files.len())];
+    let mut content = fs::read(file).unwrap();
+    let name = file.display();
+    let what = match chance.below(8) {
+        0 => {
+            fs::remove_file(file).unwrap();
+            format!("{name} removed")
+        }
+        1 if other != file => {
+            fs::copy(other, file).unwrap();
+            format!("{} copied over {name}", other.display())
+        }
+        2 => {
+            content.truncate(chance.below(content.len()));
+            fs::write(file, &content).unwrap();
+            format!("{name} cut off at {}", content.len())
+        }
+        _ => {
+            let room = content.len() - 4;
+            let (at, length) = (chance.below(room), 1 + chance.below(4));
+            let what = change(&mut content, at, length, chance);
+            fs::write(file, &content).unwrap();
+            format!("{name}: {what}")
+        }
+    };
+    Damage { kind: SIGNED, what, pages: BTreeSet::new() }
 }
 
 fn row(database: &Path, victim: &Victim, chance: &mut Chance) -> Damage {

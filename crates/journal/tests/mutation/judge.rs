@@ -33,8 +33,10 @@ pub(crate) enum Judgement {
 
 /// What the journal finds in a database; `None` when it verifies.
 pub(crate) fn finding(database: &Path, victim: &Victim) -> Option<VerifyError> {
+    let signed = victim.signed(database);
     let verification = Verification {
         checkpoints: victim.checkpoints.clone(),
+        signed: signed.as_deref().map(<[_]>::to_vec).unwrap_or_default(),
         threads: NonZeroUsize::MIN,
         ..Verification::new(database)
     };
@@ -42,7 +44,7 @@ pub(crate) fn finding(database: &Path, victim: &Victim) -> Option<VerifyError> {
     let fold = |record: &Record| {
         if is_manifest(record) { Vec::new() } else { changes_of(&record.payload) }
     };
-    inspect(&verification, VIEWS, fold).err()
+    inspect(&verification, VIEWS, fold).err().or_else(|| signed.err().map(VerifyError::Signed))
 }
 
 pub(crate) fn judge(
@@ -63,8 +65,8 @@ pub(crate) fn judge(
             Err(why) => Judgement::Misplaced(format!("{error}: {why}")),
         },
         None => match untouched(database, victim) {
-            Ok(()) if damage.kind == damage::SEGMENT => {
-                Judgement::Missed("every byte of a segment counts".to_owned())
+            Ok(()) if [damage::SEGMENT, damage::SIGNED].contains(&damage.kind) => {
+                Judgement::Missed("every byte of it counts".to_owned())
             }
             Ok(()) => Judgement::Harmless,
             Err(why) => Judgement::Missed(why),
@@ -93,6 +95,10 @@ fn place_is_true(
         VerifyError::Fault(fault) if damage.kind == damage::SEGMENT => {
             let is_archive = matches!(fault.reason, FaultReason::Archive(_));
             is_archive.then_some(()).ok_or_else(|| "no word of the segment".to_owned())
+        }
+        VerifyError::Signed(error) => {
+            let is_signed = damage.kind == damage::SIGNED;
+            is_signed.then_some(()).ok_or_else(|| format!("nothing signed was mutated: {error}"))
         }
         VerifyError::Fault(fault) => first_bad(database, victim, fault),
         VerifyError::View(fault) => {

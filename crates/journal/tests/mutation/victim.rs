@@ -1,5 +1,5 @@
 //! The databases that are mutated, kept in memory: one closed in good order, one with its newest commits
-//! still in the write-ahead log, one whose older records are archived.
+//! still in the write-ahead log, one whose older records are archived, one that was signed.
 //!
 //! With each goes what an auditor has elsewhere, a checkpoint of every log, and an independent reading.
 
@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use journal::{Checkpoint, Draft, LogId, Operation, Sealing, Store};
+use journal::tlog::{NodeKey, Notary, TreeHead, Witness, WitnessError};
+use journal::{Checkpoint, Draft, Journal, LogId, Operation, Options, Sealing, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -26,6 +27,8 @@ pub(crate) struct Victim {
     /// Every file of it, by name.
     files: Vec<(String, Vec<u8>)>,
     pub(crate) checkpoints: Vec<Checkpoint>,
+    /// What is known elsewhere to have been signed.
+    known: Vec<TreeHead>,
     pub(crate) dump: Dump,
     /// Which b-tree each page belongs to, and the pages above it.
     pub(crate) pages: BTreeMap<u32, (String, Vec<u32>)>,
@@ -37,7 +40,7 @@ pub(crate) fn workplace() -> TempDir {
 }
 
 pub(crate) fn all() -> Vec<Victim> {
-    vec![closed(), with_log(), archived()]
+    vec![closed(), with_log(), archived(), signed()]
 }
 
 fn closed() -> Victim {
@@ -82,6 +85,46 @@ fn archived() -> Victim {
     taken("archived", &database)
 }
 
+/// Two logs, signed three times, so that the log of logs has several entries.
+fn signed() -> Victim {
+    let place = workplace();
+    let database = place.path().join("journal.db");
+    for turn in 0..3 {
+        let options = Options::new(&database, support::VIEWS);
+        let notary = Notary { key: key(), folder: place.path().join("tiles"), known: Vec::new() };
+        let journal = Journal::open_signing(options, notary).unwrap();
+        for number in 1..=RECORDS / 3 {
+            let _ = journal.commit(support::operation(turn * RECORDS / 3 + number)).unwrap();
+        }
+        let first = RECORDS + turn * 10;
+        for number in first..first + 10 {
+            let operation = Operation { log: other(), ..support::operation(number) };
+            let _ = journal.commit(operation).unwrap();
+        }
+        journal.close().unwrap();
+        assert_eq!(journal.unsigned(), None);
+    }
+    let mut victim = taken("signed", &database);
+    for name in [
+        "tiles/log/default/0/checkpoint",
+        "tiles/log/other/3/checkpoint",
+        "tiles/server/checkpoint",
+        "tiles/server/kept/tile/entries/000.p/6",
+    ] {
+        victim.files.push((name.to_owned(), fs::read(place.path().join(name)).unwrap()));
+    }
+    victim.known = witness(&database).newest().unwrap();
+    victim
+}
+
+fn key() -> NodeKey {
+    NodeKey::of(&[7; 32])
+}
+
+fn witness(database: &Path) -> Witness {
+    Witness::new(&database.with_file_name("tiles"), key().verifier())
+}
+
 fn commit(store: &mut Store, first: u64, last: u64, log: &LogId) {
     for number in first..=last {
         let operation = Operation { log: log.clone(), ..support::operation(number) };
@@ -105,7 +148,7 @@ fn taken(name: &'static str, database: &Path) -> Victim {
     }
     let checkpoints = reader.logs().unwrap().iter().map(journal::LogHead::checkpoint).collect();
     let dump = dump::dump(database).unwrap();
-    Victim { name, files, checkpoints, dump, pages: pages(database) }
+    Victim { name, files, checkpoints, known: Vec::new(), dump, pages: pages(database) }
 }
 
 /// Pages by SQLite's own account of them.
@@ -131,8 +174,9 @@ impl Victim {
         for suffix in ["", "-wal", "-shm", "-journal"] {
             let _ = fs::remove_file(folder.join(format!("journal.db{suffix}")));
         }
-        fs::create_dir_all(folder.join("archive")).unwrap();
+        let _ = fs::remove_dir_all(folder.join("tiles"));
         for (name, bytes) in &self.files {
+            fs::create_dir_all(folder.join(name).parent().unwrap()).unwrap();
             fs::write(folder.join(name), bytes).unwrap();
         }
         folder.join("journal.db")
@@ -142,6 +186,17 @@ impl Victim {
     pub(crate) fn segment(&self, database: &Path) -> Option<PathBuf> {
         let name = &self.files.iter().find(|(name, _)| name.ends_with(".segment"))?.0;
         Some(database.with_file_name(name))
+    }
+
+    /// The files of a copy that hold what was signed.
+    pub(crate) fn signed_files(&self, database: &Path) -> Vec<PathBuf> {
+        let signed = self.files.iter().filter(|(name, _)| name.starts_with("tiles/"));
+        signed.map(|(name, _)| database.with_file_name(name)).collect()
+    }
+
+    /// What a copy still has of what was signed.
+    pub(crate) fn signed(&self, database: &Path) -> Result<Vec<TreeHead>, WitnessError> {
+        witness(database).signed(&self.known)
     }
 
     /// The number of a log in row ids.

@@ -12,12 +12,13 @@ use journal::{LogId, Operation};
 use serde::Serialize;
 
 use super::git::{self, Branch};
+use super::known::{self, Told};
 use super::signed::{Signed, SignedError, close, open};
 use crate::layout::Layout;
 use crate::{clock, record};
 
 /// The kind of a receipt.
-const RECEIPT_KIND: &str = "audit.anchored";
+pub(super) const RECEIPT_KIND: &str = "audit.anchored";
 
 /// Where checkpoints are kept for this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +164,8 @@ fn record_receipt(
     let body = Receipt { kind: RECEIPT_KIND, target: named, origin, size, root, commit };
     let drafts = vec![record::node_draft(RECEIPT_KIND, &body, clock::now())];
     let journal = open(layout).map_err(|error| failed(&error))?;
-    let operation = Operation { log: LogId::default(), drafts, changes: Vec::new() };
+    let changes = known::rows(&[Told::from(head)]);
+    let operation = Operation { log: LogId::default(), drafts, changes };
     let committed = journal.commit(operation).map_err(|error| failed(&error))?;
     close(&journal).map_err(|error| failed(&error))?;
     Ok(committed.last())

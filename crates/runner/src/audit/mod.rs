@@ -2,11 +2,14 @@
 //!
 //! Verification reads stored bytes only and needs no owner. A rebuild and archiving need the owner lock.
 //! `signed` is what strangers are shown, `anchor` puts it where this machine cannot change it, by `git` or in a file.
+//! `known` is what the records say was signed, `disclosure` proves what a value was that no record has.
 //! `search` finds records, `ndjson` and `ocsf` write them for other programs, `archive` seals the old ones.
 
 mod anchor;
 mod archive;
+mod disclosure;
 mod git;
+mod known;
 mod ndjson;
 mod ocsf;
 #[cfg(test)]
@@ -24,11 +27,15 @@ use crate::projection::{Fold, VIEWS};
 
 pub use anchor::{AnchorError, Anchored, Target, anchor};
 pub use archive::{Archived, Due, SealFailure, archive, segments};
+pub use disclosure::{
+    DiscloseError, Disclosure, DisclosureError, Erased, Revealed, disclose, erase,
+};
+pub(crate) use known::{Told, changes as signed_changes, rows as signed_rows};
 pub use ndjson::line;
 pub use ocsf::{OCSF_VERSION, event};
 pub use search::Search;
-pub(crate) use signed::notary;
 pub use signed::{Signed, SignedError, heads_of, public_key};
+pub(crate) use signed::{found, notary};
 
 pub use journal::tlog::{
     KeyTextError, NodeKeyError, Note, NoteError, ProofError, Proved, Shown, Tree, TreeHead,
@@ -58,17 +65,24 @@ impl Scope {
     }
 }
 
-/// Verifies a project's journal on all processors.
+/// Verifies a project's journal on all processors; a whole one also against everything that was signed here.
 ///
 /// # Errors
 /// [`VerifyError::Fault`] names the first bad record; the others mean that nothing was found out.
 pub fn verify(layout: &Layout, scope: Scope) -> Result<Verified, VerifyError> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let whole = scope.range == Range::Whole;
+    let (mut signed, mut lost) = (scope.signed, None);
+    if whole {
+        match signed::all(layout) {
+            Ok(all) => signed.extend(all),
+            Err(error) => lost = Some(error),
+        }
+    }
     let verification = Verification {
         range: scope.range,
         checkpoints: scope.checkpoints,
-        signed: scope.signed,
+        signed,
         threads,
         ..Verification::new(layout.journal())
     };
@@ -84,10 +98,12 @@ pub fn verify(layout: &Layout, scope: Scope) -> Result<Verified, VerifyError> {
     // Whole means every log of the file, the file around them, and the views made of them.
     let mut fold = Fold::default();
     let verified = journal::inspect(&verification, VIEWS, |record| fold.take(record))?;
-    match verified.into_iter().find(|log| log.log == verification.log) {
-        Some(found) => Ok(found),
-        None => verification.run(),
-    }
+    let found = match verified.into_iter().find(|log| log.log == verification.log) {
+        Some(found) => found,
+        None => verification.run()?,
+    };
+    // A fault in the records says more, so this is told only where there is none.
+    lost.map_or(Ok(found), |error| Err(VerifyError::Signed(error)))
 }
 
 /// Recreates every view from the records.
@@ -112,5 +128,5 @@ pub fn check_views(layout: &Layout) -> Result<(), VerifyError> {
 /// # Errors
 /// When the destination exists or cannot be written; nothing existing is overwritten.
 pub fn backup(layout: &Layout, destination: &Path) -> Result<BackedUp, BackupError> {
-    journal::backup(&layout.journal(), destination)
+    journal::backup(&layout.journal(), Some(&layout.tiles()), destination)
 }

@@ -40,9 +40,12 @@ const OTHER: u32 = 99;
 const ASSIGN_PRIVILEGES: u32 = 1;
 
 /// The first row whose beginning fits counts.
-const TABLE: [Row; 24] = [
+const TABLE: [Row; 27] = [
     ("storage.critical", Class::DetectionFinding, CREATE, HIGH),
     ("storage.warning", Class::DetectionFinding, CREATE, MEDIUM),
+    ("storage.size_full", Class::DetectionFinding, CREATE, HIGH),
+    ("storage.size_critical", Class::DetectionFinding, CREATE, HIGH),
+    ("storage.size_warning", Class::DetectionFinding, CREATE, MEDIUM),
     ("step.outcome_unknown", Class::DetectionFinding, CREATE, MEDIUM),
     ("step.stale_result", Class::DetectionFinding, CREATE, LOW),
     ("workspace.merge_denied", Class::DetectionFinding, CREATE, MEDIUM),

@@ -10,6 +10,7 @@ use journal::tlog::{
 };
 use journal::{Journal, LogId, OpenError, Reader};
 
+use super::known::{self, Told};
 use crate::clock;
 use crate::layout::Layout;
 use crate::projection::VIEWS;
@@ -38,7 +39,8 @@ pub(crate) fn notary(layout: &Layout) -> Result<Notary, NodeKeyError> {
         path: path.clone(),
         source: std::io::Error::other(error.to_string()),
     })?;
-    Ok(Notary { key: NodeKey::read_or_create(&path, &seed)?, folder: layout.tiles() })
+    let key = NodeKey::read_or_create(&path, &seed)?;
+    Ok(Notary { key, folder: layout.tiles(), known: known::known(layout) })
 }
 
 /// How the journal of a project is opened for writing.
@@ -139,6 +141,23 @@ pub fn heads_of(
     head: TreeHead,
 ) -> Result<Vec<TreeHead>, SignedError> {
     Ok(Witness::new(&layout.tiles(), key).heads_of(head)?)
+}
+
+/// The checkpoints a node finds signed when it starts, as its first record names them.
+pub(crate) fn found(notary: &Notary) -> Vec<Told> {
+    let witness = Witness::new(&notary.folder, notary.key.verifier());
+    // What cannot be read has kept the journal from being opened.
+    witness.newest().unwrap_or_default().iter().map(Told::from).collect()
+}
+
+/// Everything signed that is kept here, and what the records say was; nothing where this node has no key.
+///
+/// # Errors
+/// When something signed is missing or is not what it was.
+pub(super) fn all(layout: &Layout) -> Result<Vec<TreeHead>, WitnessError> {
+    // A key that others could read signs nothing, but what it is tells which checkpoints are this node's.
+    let Ok(key) = NodeKey::read(&layout.node_key()) else { return Ok(Vec::new()) };
+    Witness::new(&layout.tiles(), key.verifier()).signed(&known::known(layout))
 }
 
 /// The node's public key.

@@ -124,6 +124,7 @@ fn node(layout: Layout, principal: Principal) -> Result<Node, BenchError> {
         program: None,
         slots: 4,
         redaction: Redaction::default(),
+        journal_most: None,
         landlock_floor: 1,
         doing: Doing::Really,
         adopt: Adopt::Nothing,

@@ -151,7 +151,7 @@ fn signed(folder: &Path) -> Result<(Duration, sample::Sample), BenchError> {
     let failed = |error: &dyn std::fmt::Display| BenchError::new("signing", error);
     let (path, tiles) = (folder.join("journal.db"), folder.join("tiles"));
     let key = NodeKey::of(&[7; 32]);
-    let notary = Notary { key: key.clone(), folder: tiles.clone() };
+    let notary = Notary { key: key.clone(), folder: tiles.clone(), known: Vec::new() };
     let options = journal::Options::new(&path, &[]);
     let journal = Journal::open_signing(options, notary).map_err(|error| failed(&error))?;
     let took = grouped(&journal)?;

@@ -151,6 +151,7 @@ fn node(folder: &Path, slots: u32) -> Result<Node, BenchError> {
         program: None,
         slots,
         redaction: crate::secrecy::Redaction::default(),
+        journal_most: None,
         landlock_floor: 1,
         doing: Doing::Nothing,
         adopt: Adopt::Nothing,

@@ -32,7 +32,7 @@ use crate::clock;
 use crate::gate::{Allows, FileFilter, Gate, Permit, Permitted, Redeemer};
 use crate::layout::Layout;
 use crate::record::Isolation;
-use crate::secrecy::{Cover, Secrecy};
+use crate::secrecy::{Committed, Cover, Secrecy};
 
 pub use deed::Deed;
 pub use egress::{PROXY_COMMAND, ServeEgressError, serve_egress};
@@ -112,6 +112,8 @@ pub struct Report {
     pub changes: Option<Told>,
     /// The policy that it put in force, where it did.
     pub in_force: Option<Arc<Policy>>,
+    /// Commitments to what was taken out of the rest.
+    pub committed: Option<Committed>,
 }
 
 /// How attempts are carried out.

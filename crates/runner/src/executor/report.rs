@@ -24,6 +24,7 @@ pub(super) fn lost(job: &Job) -> Report {
         receipt: None,
         changes: None,
         in_force: None,
+        committed: None,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::history::{History, HistoryError};
 use crate::layout::Layout;
 use crate::owner::{Answer, Asking, Refusing, Ruled, Submit};
 use crate::tickets::Issuing;
-use crate::{record, workflow};
+use crate::{record, storage, workflow};
 
 /// A way to ask a node.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub(super) struct Counter {
     pub(super) standing: Arc<Standing>,
     /// The file of the policy in force.
     pub(super) policy_file: Option<PathBuf>,
+    /// The size at which the journal takes no new calls, in bytes.
+    pub(super) journal_most: Option<u64>,
 }
 
 impl Desk {
@@ -126,6 +128,9 @@ impl Desk {
     ) -> Result<Accepted, Unanswered> {
         if self.journal.stats().reserve_spent {
             return Err(Unanswered::Full);
+        }
+        if storage::is_at(&self.layout, self.counter.journal_most) {
+            return Err(Unanswered::AtSize);
         }
         let now = clock::now();
         let run = clock::run_id(now).map_err(|error| Unanswered::Journal(error.to_string()))?;

@@ -15,12 +15,13 @@ use journal::{CommitError, Committed, Journal, Lane, LogId};
 use crate::executor::{Executor, Job, Report};
 use crate::gate::{Gate, Standing};
 use crate::owner::{self, Answer, Asking, Effect, Moment, Owner, Refusing, Turn};
+use crate::storage::Watch;
 use crate::{cause, clock};
 
 /// Most messages handled in one turn.
 const TURN_MESSAGES: usize = 512;
-/// Longest sleep without a message or a deadline.
-const IDLE: Duration = Duration::from_secs(3600);
+/// Longest sleep without a message or a deadline: then it looks how full the disk is.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Where an answer goes.
 pub(super) type Reply = Sender<Result<Answer, Unanswered>>;
@@ -53,6 +54,9 @@ pub enum Unanswered {
         "the disk is full, and the room that is left is kept for the outcomes of running calls"
     )]
     Full,
+    /// The journal has the size it may have.
+    #[error("the journal has reached `journal.max_size`; only running calls are still recorded")]
+    AtSize,
     /// The process is ending.
     #[error("the process is ending")]
     Ending,
@@ -74,6 +78,7 @@ pub(super) struct Dispatcher {
     pub(super) standing: Arc<Standing>,
     pub(super) inbox: Receiver<Message>,
     pub(super) outbox: Sender<Message>,
+    pub(super) watch: Watch,
     pub(super) watchers: Vec<(RunId, Sender<Event>)>,
     /// What waits for each operation handed to the journal, oldest first.
     pub(super) in_flight: VecDeque<Vec<Pending>>,
@@ -116,6 +121,10 @@ impl Dispatcher {
                 }
             }
             self.owner.wake(&mut turn);
+            for (draft, change) in self.watch.look(turn.now()) {
+                turn.draft(draft);
+                turn.change(change);
+            }
             self.commit(turn, answers);
         }
     }

@@ -25,13 +25,10 @@ use crate::owner::{Doing, Moment, Owner, Turn};
 use crate::peer::{Door, Patience};
 use crate::projection::{self, Document, VIEWS};
 use crate::secrecy::{Redaction, Secrecy, SecrecyError};
-use crate::storage::{self, Usage};
+use crate::storage::Watch;
 use crate::tickets::Book;
 use crate::tickets::keys::Keys;
 use crate::{amendment, audit, clock, record};
-
-/// Event type of a node's first record.
-const STARTED_KIND: &str = "node.started";
 
 /// What a node is started with.
 #[derive(Debug)]
@@ -58,6 +55,8 @@ pub struct Options {
     pub landlock_floor: u32,
     /// What is kept out of records.
     pub redaction: Redaction,
+    /// Bytes the journal may have before new calls are refused.
+    pub journal_most: Option<u64>,
     /// How attempts are done.
     pub doing: Doing,
     /// Which recorded runs go on.
@@ -119,39 +118,33 @@ impl Node {
         let (landlock_floor, doing, file) =
             (options.landlock_floor, options.doing, options.policy_file);
         let (adopt, watcher, principals) = (options.adopt, options.watcher, options.principals);
+        let journal_most = options.journal_most;
         layout.create()?;
         let extension = extension(options.extension, &layout, landlock_floor)?;
         let notary = audit::notary(&layout)?;
+        let signed = audit::found(&notary);
         let options = journal::Options::new(layout.journal(), VIEWS);
         let journal = Arc::new(Journal::open_signing(options, notary)?);
         // Only the owner draws a key: of two that drew one at the same time, one would go on with a key that is lost.
         let secrecy = Arc::new(Secrecy::open(&layout, &redaction)?);
         let system = StartError::System;
-        let catalogue = gate::catalogue().map_err(|error| system(error.to_string()))?;
         let (policy, policy_text) = policy;
-        let gate =
-            Gate::new(layout.project().to_path_buf(), home, policy, catalogue).map_err(system)?;
         let history = History::open(&layout)?;
-        let book = book(&layout, history.reader())?;
-        let gate = gate.with_extension(extension).with_book(book);
-        let gate = Arc::new(gate.with_tagger(secrecy.tagger()));
+        let asked = (extension, secrecy.tagger());
+        let gate = Arc::new(gate((&layout, home), policy, &history, asked)?);
         let mut owner = Owner::new(Arc::clone(&gate), slots, doing);
         let adopt = amendment::also(adopt, &history)?;
         take_up_all(&mut owner, &history, &principals, &adopt)?;
         let mut first = Turn::new(moment().map_err(system)?);
-        first_records(&history, &gate, policy_text, journal.epoch(), &mut first)?;
-        storage_record(&layout, &history, &mut first)?;
+        first_records(&history, &gate, policy_text, (journal.epoch(), signed), &mut first)?;
+        let watch = watch((&layout, journal_most), &history, &mut first)?;
         let in_doubt = take_over(&mut owner, journal.epoch(), file.as_deref(), &mut first)?;
-        let executor = match doing {
-            Doing::Nothing => Executor::Nothing,
-            Doing::Really | Doing::Unsafe => {
-                let own = (program, owner.isolation());
-                let secrecy = Arc::clone(&secrecy);
-                let real = Real::new(&layout, Arc::clone(&journal), own, secrecy, &gate);
-                let real = real.with_policy_file(file.clone());
-                swept(real.with_landlock_floor(landlock_floor))
-            }
-        };
+        let executor = executor(doing, || {
+            let own = (program, owner.isolation());
+            Real::new(&layout, Arc::clone(&journal), own, Arc::clone(&secrecy), &gate)
+                .with_policy_file(file.clone())
+                .with_landlock_floor(landlock_floor)
+        });
         // Without a bound of its own, because the journal's writer must never block on it. It stays short all the
         // same: an asker waits for its answer, reports are bounded by the slots and answers by the journal's queue.
         let (outbox, inbox) = channel();
@@ -164,11 +157,17 @@ impl Node {
             executor,
             inbox,
             outbox: outbox.clone(),
+            watch,
             watchers: watcher.into_iter().collect(),
             in_flight: VecDeque::new(),
         };
         let thread = spawned(dispatcher, first)?;
-        let counter = Counter { policy_file: file, standing: Arc::clone(&standing), principals };
+        let counter = Counter {
+            policy_file: file,
+            standing: Arc::clone(&standing),
+            principals,
+            journal_most,
+        };
         let desk = Desk::new(layout.clone(), Arc::clone(&journal), outbox.clone(), counter);
         let door = Door::open(&layout.peer(), desk.clone(), Patience::default());
         let mut node = Self {
@@ -191,6 +190,32 @@ impl Node {
     }
 }
 
+/// What carries out attempts.
+fn executor(doing: Doing, real: impl FnOnce() -> Real) -> Executor {
+    match doing {
+        Doing::Nothing => Executor::Nothing,
+        Doing::Really | Doing::Unsafe => {
+            // What cannot be removed now is tried again by the next node; nobody waits for it.
+            let _swept = sandbox::sweep();
+            Executor::Real(Arc::new(real()))
+        }
+    }
+}
+
+/// What keeps an eye on storage, and what was crossed since it was last said.
+fn watch(
+    (layout, most): (&Layout, Option<u64>),
+    history: &History,
+    turn: &mut Turn,
+) -> Result<Watch, HistoryError> {
+    let mut watch = Watch::new(layout.clone(), most, history.reader())?;
+    for (draft, change) in watch.look(turn.now()) {
+        turn.draft(draft);
+        turn.change(change);
+    }
+    Ok(watch)
+}
+
 /// The extension, answering, where there is one.
 fn extension(
     program: Option<PathBuf>,
@@ -200,13 +225,6 @@ fn extension(
     let Some(program) = program else { return Ok(None) };
     let settings = Settings { program, empty: layout.empty(), landlock_floor };
     Extension::start(settings).map(|extension| Some(Arc::new(extension)))
-}
-
-/// The executor for real work, once what earlier ones left is taken away.
-fn swept(real: Real) -> Executor {
-    // What cannot be removed now is tried again by the next node; nobody waits for it.
-    let _swept = sandbox::sweep();
-    Executor::Real(Arc::new(real))
 }
 
 /// Makes the project this node's, and settles what the one before it left in doubt, as far as that can be told. The
@@ -231,6 +249,20 @@ fn spawned(
         .name("dispatcher".to_owned())
         .spawn(move || dispatcher.run(first))
         .map_err(|error| StartError::System(error.to_string()))
+}
+
+/// The gate of a project, with everything that is asked.
+fn gate(
+    (layout, home): (&Layout, Option<PathBuf>),
+    policy: Arc<Policy>,
+    history: &History,
+    (extension, tagger): (Option<Arc<Extension>>, redaction::Tagger),
+) -> Result<Gate, StartError> {
+    let catalogue = gate::catalogue().map_err(|error| StartError::System(error.to_string()))?;
+    let gate = Gate::new(layout.project().to_path_buf(), home, policy, catalogue);
+    let book = book(layout, history.reader())?;
+    let gate = gate.map_err(StartError::System)?.with_extension(extension);
+    Ok(gate.with_book(book).with_tagger(tagger))
 }
 
 /// What is known of tickets.
@@ -286,36 +318,27 @@ fn first_records(
     history: &History,
     gate: &Gate,
     policy_text: Option<Source>,
-    epoch: u64,
+    (epoch, signed): (u64, Vec<audit::Told>),
     turn: &mut Turn,
 ) -> Result<(), StartError> {
     let now = turn.now();
     let digest = Digest(gate.policy().digest());
     let body = json!({
-        "type": STARTED_KIND,
+        "type": record::STARTED_KIND,
         "version": env!("CARGO_PKG_VERSION"),
         "epoch": epoch,
         "process": std::process::id(),
         "policy": digest,
+        "signed": signed,
     });
-    turn.draft(record::node_draft(STARTED_KIND, &body, now));
+    turn.draft(record::node_draft(record::STARTED_KIND, &body, now));
+    audit::signed_rows(&signed).into_iter().for_each(|row| turn.change(row));
     if let Some(source) = policy_text
         && history.document(projection::POLICY, digest)?.is_none()
     {
         let document = Document { digest, name: source.name, text: source.text };
         turn.draft(record::node_draft(projection::POLICY_KIND, &document, now));
         turn.change(projection::document_row(projection::POLICY, &document));
-    }
-    Ok(())
-}
-
-/// That the disk became fuller or emptier since it was last said.
-fn storage_record(layout: &Layout, history: &History, turn: &mut Turn) -> Result<(), StartError> {
-    let Some(usage) = Usage::of(layout.state()) else { return Ok(()) };
-    let recorded = storage::recorded(history.reader()).map_err(HistoryError::from)?;
-    if let Some((draft, change)) = storage::crossing(usage, recorded.as_deref(), turn.now()) {
-        turn.draft(draft);
-        turn.change(change);
     }
     Ok(())
 }

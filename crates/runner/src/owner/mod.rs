@@ -199,8 +199,7 @@ impl Owner {
     }
 
     fn finish(&mut self, report: Report, turn: &mut Turn) {
-        let Report { run, step, name, attempt, fence, mut result, receipt, changes, in_force } =
-            report;
+        let Report { run, step, name, attempt, fence, mut result, receipt, changes, .. } = report;
         if let Some(receipt) = receipt {
             let body = serde_json::json!({ "step": name, "attempt": attempt, "receipt": receipt });
             let draft = record::draft(run, record::RECEIPT_KIND, &body, turn.now());
@@ -211,7 +210,12 @@ impl Owner {
         if let Some(changes) = changes {
             turn.draft(record::draft(run, record::CHANGES_KIND, &changes, turn.now()));
         }
-        if let Some(policy) = in_force {
+        if let Some(committed) = report.committed {
+            let body = committed.body(&name, attempt);
+            let draft = record::draft(run, record::COMMITTED_KIND, &body, turn.now());
+            turn.draft(self.isolation().mark(draft));
+        }
+        if let Some(policy) = report.in_force {
             self.replace((run, step), policy, turn);
         }
         let entropy = turn.draw();

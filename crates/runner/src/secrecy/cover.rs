@@ -10,9 +10,11 @@ use std::sync::Arc;
 use engine::policy::Redact;
 use redaction::{Known, Redactor};
 use sandbox::Spec;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Secrecy;
+use super::commitment;
+use super::openings::Openings;
 use crate::change::Told;
 use crate::executor::Report;
 
@@ -25,6 +27,8 @@ pub struct Cover {
     values: Redactor,
     /// For what goes in, where the decision asks for it.
     input: Option<Redactor>,
+    /// Where what opens commitments is kept.
+    openings: Arc<Openings>,
 }
 
 impl Cover {
@@ -41,6 +45,7 @@ impl Cover {
             log: values.with_patterns(patterns(output || !secrecy.plain_logs)),
             input: input.then(|| values.with_patterns(patterns(true))),
             values,
+            openings: Arc::clone(&secrecy.openings),
         }
     }
 
@@ -71,11 +76,22 @@ impl Cover {
         &self.values
     }
 
-    /// A report without secrets in anything it says.
-    pub(crate) fn report(&self, mut report: Report) -> Report {
+    /// A report without secrets in anything it says, and with commitments to what was taken out of its outputs,
+    /// message and receipt. What a program prints is not committed to: where it is cut is chance.
+    pub(crate) fn report(&self, report: Report) -> Report {
         if self.values.is_idle() {
             return report;
         }
+        let before = said(&report);
+        let mut report = self.without_secrets(report);
+        let taken = commitment::taken(&before, &said(&report));
+        // The vault alone keeps secrets: of what holds one of them only the salt is kept.
+        let is_kept = |value: &str| self.values.known().first_in(value.as_bytes()).is_some();
+        report.committed = self.openings.commit(report.run, &taken, is_kept);
+        report
+    }
+
+    fn without_secrets(&self, mut report: Report) -> Report {
         let text = |text: &str| self.values.text(text).into();
         let result = &mut report.result;
         result.outputs = self.values.map(&result.outputs);
@@ -107,4 +123,13 @@ impl Cover {
         let value = serde_json::to_value(&told).map(|value| self.values.value(&value));
         value.and_then(serde_json::from_value).unwrap_or(bare)
     }
+}
+
+/// What is committed to where something of it is taken out.
+fn said(report: &Report) -> Value {
+    json!({
+        "outputs": report.result.outputs,
+        "message": report.result.message,
+        "receipt": report.receipt,
+    })
 }

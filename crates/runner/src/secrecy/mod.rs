@@ -1,11 +1,14 @@
 //! Keeping secrets out of records: where they come from, who gets them, and what is taken out of everything else.
 //!
 //! A step names secrets; their values go from the vault into files that only its sandbox has, and into a `cover` that
-//! everything passes on its way to a record. `keeping` changes the vault, as calls. Finding secrets in text is the
+//! everything passes on its way to a record. In the place of what it takes out of outcomes stands a `commitment`, whose
+//! `openings` are kept apart. `keeping` changes the vault, as calls. Finding secrets in text is the
 //! crate `redaction`'s, keeping them the crate `vault`'s; neither knows of the other.
 
+pub mod commitment;
 mod cover;
 mod keeping;
+mod openings;
 mod watched;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +24,7 @@ use crate::layout::Layout;
 
 pub use cover::Cover;
 pub use keeping::{Changed, Keeping, SecretRefused};
+pub use openings::{Committed, Opened, Opening, Openings};
 pub(crate) use watched::{Guarded, Watched};
 
 /// The file with the key of the marks.
@@ -80,6 +84,7 @@ pub struct Secrecy {
     tagger: Tagger,
     patterns: Arc<Patterns>,
     plain_logs: bool,
+    openings: Arc<Openings>,
 }
 
 impl Secrecy {
@@ -96,6 +101,7 @@ impl Secrecy {
             tagger: Tagger::new(*key),
             patterns: Arc::new(Patterns::new(files)?),
             plain_logs: redaction.plain_logs,
+            openings: Arc::new(Openings::of(layout)),
         })
     }
 

@@ -89,6 +89,7 @@ fn a_second_owner_is_refused_and_the_first_goes_on() {
         program: None,
         slots: 1,
         redaction: runner::secrecy::Redaction::default(),
+        journal_most: None,
         landlock_floor: 1,
         doing: Doing::Nothing,
         adopt: Adopt::Nothing,

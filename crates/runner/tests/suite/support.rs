@@ -84,6 +84,7 @@ impl Project {
             program: None,
             slots: 4,
             redaction: runner::secrecy::Redaction::default(),
+            journal_most: None,
             landlock_floor: 1,
             doing,
             adopt,

@@ -195,6 +195,7 @@ impl Town {
             receipt: None,
             changes: None,
             in_force: None,
+            committed: None,
         });
         let reports = reports.collect();
         self.turn(|owner, turn| owner.report(reports, turn));

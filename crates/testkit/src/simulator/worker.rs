@@ -116,6 +116,7 @@ impl Worker {
             receipt: None,
             changes: None,
             in_force: None,
+            committed: None,
         }
     }
 }

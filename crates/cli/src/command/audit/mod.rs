@@ -3,6 +3,7 @@
 
 mod anchor;
 mod checkpoint;
+mod disclosure;
 mod export;
 mod line;
 mod proof;
@@ -34,9 +35,19 @@ pub(crate) fn run(global: &Global, command: Audit) -> Result<Exit, Failure> {
         Audit::Verify { proof: Some(file), key, .. } => {
             proof::verify(global, &file, key.as_deref().unwrap_or_default())
         }
+        Audit::Verify { disclosure: Some(file), key, .. } => {
+            disclosure::verify(global, &file, key.as_deref().unwrap_or_default())
+        }
         Audit::Search(wanted) => search::run(global, &wanted),
         Audit::Export(wanted) => export::run(global, &wanted),
-        Audit::Verify { tail, checkpoint, write_checkpoint, proof: None, key } => {
+        Audit::Verify {
+            tail,
+            checkpoint,
+            write_checkpoint,
+            key,
+            proof: None,
+            disclosure: None,
+        } => {
             let against = checkpoint.as_deref().map(|file| (file, key.as_deref()));
             verify::run(global, tail, against, write_checkpoint.as_deref())
         }
@@ -48,6 +59,11 @@ pub(crate) fn run(global: &Global, command: Audit) -> Result<Exit, Failure> {
         Audit::Prove { output, since, .. } => {
             proof::growth(global, &since.unwrap_or_default(), output.as_deref())
         }
+        Audit::Disclose { sequence, field, value, output } => {
+            let field = field.as_deref();
+            disclosure::disclose(global, (sequence, field), value.as_deref(), output.as_deref())
+        }
+        Audit::Erase { run, .. } => disclosure::erase(global, run.as_deref()),
         Audit::Tiles { folder } => tiles::run(global, &folder),
         Audit::Anchor { file, git, branch } => anchor::run(global, file, git, branch),
     }
@@ -64,7 +80,7 @@ fn signed_failure(error: &SignedError) -> Failure {
     }
 }
 
-fn witness_failure(error: &WitnessError) -> Failure {
+pub(super) fn witness_failure(error: &WitnessError) -> Failure {
     match error {
         WitnessError::Unsigned => Failure::of(Exit::NotFound, error)
             .fix("any command that writes the journal signs it: `palisade run FILE`"),
@@ -73,6 +89,11 @@ fn witness_failure(error: &WitnessError) -> Failure {
         WitnessError::Forked { .. } => Failure::of(Exit::Verification, error)
             .because("records were changed, or taken away, after they were signed")
             .fix("keep the files as evidence; `palisade audit verify` says which record it is"),
+        WitnessError::Lost { .. } => Failure::of(Exit::Verification, error)
+            .because("somebody took it away, or a copy without it was put back")
+            .fix("put the folder `tiles` back from a backup, or move the node's key away to accept the loss: what goes on is then another log"),
+        WitnessError::Foreign(_) => Failure::of(Exit::Verification, error)
+            .fix("keep the file as evidence, and put back the checkpoint from a backup"),
         WitnessError::Published(_) => Failure::of(Exit::Verification, error)
             .fix("put back the checkpoint in `tiles`; one kept elsewhere serves as well"),
         WitnessError::Shelf(_) => Failure::of(Exit::Verification, error)

@@ -56,6 +56,7 @@ pub(super) fn run(
             found.records, found.first, found.last
         ));
         output::line(format!("leaf {}", found.leaf));
+        output::line(format!("{} checkpoints compared", found.checkpoints));
     }
     Ok(Exit::Ok)
 }
@@ -89,6 +90,9 @@ pub(in crate::command) fn verification_failure(error: &audit::VerifyError) -> Fa
                 .fix("`palisade journal rebuild` makes every view anew from the records")
                 .detail("verified", false)
                 .detail("view", fault.view.clone())
+        }
+        audit::VerifyError::Signed(error) => {
+            super::witness_failure(error).detail("verified", false)
         }
         audit::VerifyError::Open(open) => session::open_failure(open),
         other => Failure::of(Exit::Failure, other)

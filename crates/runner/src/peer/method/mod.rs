@@ -102,7 +102,7 @@ fn unanswered(error: &Unanswered) -> Fault {
     let code = match error {
         Unanswered::Refused(_) => Code::Conflict,
         Unanswered::Journal(_) => Code::Internal,
-        Unanswered::Ending | Unanswered::Full => Code::Busy,
+        Unanswered::Ending | Unanswered::Full | Unanswered::AtSize => Code::Busy,
     };
     Fault::new(code, error.to_string())
 }
