@@ -45,14 +45,22 @@ pub(crate) fn layout(global: &Global, configuration: &Configuration) -> Result<L
     let layout = Layout::of(&global.project).map_err(|error| {
         Failure::of(Exit::NotFound, &error).fix("name the project folder with `--project DIR`")
     })?;
-    let Some(folder) = configuration.get("state.folder") else { return Ok(layout) };
+    let Some(folder) = configuration.get("state.folder") else { return usable(layout) };
     let state = layout.project().join(folder);
     if shown_to_steps(&layout, &state) {
         return Err(Failure::new(Exit::Usage, format!("`state.folder` cannot be `{folder}`"))
             .because("it lies inside the project, where steps would see the journal")
             .fix(format!("choose a folder outside the project, or below `{STATE_FOLDER}`")));
     }
-    Ok(layout.with_state(state))
+    usable(layout.with_state(state))
+}
+
+/// A layout whose state folder may be used; nothing of it was until now.
+pub(crate) fn usable(layout: Layout) -> Result<Layout, Failure> {
+    match layout.check() {
+        Ok(()) => Ok(layout),
+        Err(error) => Err(Failure::of(Exit::Failure, &error).fix(error.hint())),
+    }
 }
 
 /// Whether a folder is a part of the project that sandboxes show: all but the usual state folder.
@@ -63,8 +71,12 @@ fn shown_to_steps(layout: &Layout, folder: &Path) -> bool {
 }
 
 /// The file of the policy in force; `None` when there is none.
-pub(crate) fn policy_file(layout: &Layout, configuration: &Configuration) -> Option<PathBuf> {
+pub(crate) fn policy_file(
+    layout: &Layout,
+    configuration: &Configuration,
+) -> Result<Option<PathBuf>, Failure> {
     policy::chosen(layout, configuration.get("policy.file").map(Path::new))
+        .map_err(|error| policy_failure(&error))
 }
 
 /// The policy in force, its warnings told.
@@ -91,6 +103,9 @@ pub(crate) fn policy_failure(error: &PolicyError) -> Failure {
             failure.findings(text, findings).fix("correct the file; until then nothing runs")
         }
         PolicyError::Read { .. } => failure.fix("name a readable file with `--policy FILE`"),
+        PolicyError::Link { .. } => failure.fix(
+            "put an ordinary file there; if you trust what the link leads to, name that file with `--policy FILE`",
+        ),
         PolicyError::TooLong { .. } => failure.fix("write fewer rules with more patterns each"),
         PolicyError::Catalogue(_) => failure,
     }
@@ -143,7 +158,7 @@ fn own(
     watcher: Option<(RunId, Sender<Event>)>,
 ) -> Result<(Node, Layout), Failure> {
     let layout = layout(global, configuration)?;
-    let policy_file = policy_file(&layout, configuration);
+    let policy_file = policy_file(&layout, configuration)?;
     let in_force = policy(policy_file.as_deref())?;
     let doing = doing(global, configuration)?;
     let principals = principals(configuration);
@@ -261,9 +276,7 @@ fn start_failure(error: &StartError) -> Failure {
         StartError::Journal(open) => open_failure(open),
         StartError::Key(key) => key_failure(key),
         StartError::History(inner) => history_failure(inner),
-        StartError::Layout(_) => Failure::of(Exit::Failure, error).fix(
-            "make the folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER",
-        ),
+        StartError::Layout(inner) => Failure::of(Exit::Failure, error).fix(inner.hint()),
         StartError::Extension(_) => Failure::of(Exit::Failure, error).fix(
             "correct `policy.extension` in your configuration, or take it out; until then nothing runs",
         ),

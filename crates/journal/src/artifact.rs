@@ -10,10 +10,13 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::digest::Digest;
+use crate::plain;
 
 /// Largest artifact [`ArtifactStore::get`] reads into memory; larger ones are streamed with `open`.
 pub const ARTIFACT_READ_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -71,6 +74,15 @@ pub enum ArtifactError {
     },
 }
 
+impl ArtifactError {
+    /// Whether there was no room on the disk.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        matches!(self, Self::Io { source, .. } if full.contains(&source.kind()))
+    }
+}
+
 impl ArtifactStore {
     /// The store in the folder `root`; the folder is made when something is stored.
     #[must_use]
@@ -109,6 +121,20 @@ impl ArtifactStore {
         stored
     }
 
+    /// Whether there is room for an artifact of so many bytes now; where the system does not say, there is.
+    ///
+    /// # Errors
+    /// When the store's folder cannot be used.
+    pub fn has_room(&self, bytes: u64) -> Result<bool, ArtifactError> {
+        let (path, file) = match self.temporary() {
+            Err(error) if error.is_full() => return Ok(false),
+            other => other?,
+        };
+        let taken = fallocate(&file, FallocateFlags::empty(), 0, bytes.max(1));
+        let _ = fs::remove_file(&path);
+        Ok(!matches!(taken, Err(Errno::NOSPC | Errno::DQUOT)))
+    }
+
     /// Reads an artifact of at most [`ARTIFACT_READ_BYTES_MAX`] bytes and checks its content.
     ///
     /// # Errors
@@ -129,7 +155,7 @@ impl ArtifactStore {
     /// When it is missing or unreadable.
     pub fn open(&self, digest: Digest) -> Result<File, ArtifactError> {
         let path = self.path(digest);
-        File::open(&path).map_err(|error| match error.kind() {
+        plain::open(OpenOptions::new().read(true), &path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ArtifactError::Missing(digest),
             _ => at(&path)(error),
         })
@@ -150,6 +176,7 @@ impl ArtifactStore {
     /// When a folder cannot be read.
     pub fn list(&self) -> Result<Vec<Artifact>, ArtifactError> {
         let mut found = Vec::new();
+        plain::check(&self.root).map_err(at(&self.root))?;
         for folder in entries(&self.root.join("sha256"))? {
             for file in entries(&folder)? {
                 let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
@@ -172,26 +199,38 @@ impl ArtifactStore {
     }
 
     /// Removes temporary files an earlier process left; only the database's owner may call it.
+    ///
+    /// Nothing is removed through a linked folder, and nothing but files.
     pub(crate) fn sweep(&self) -> Result<(), ArtifactError> {
-        let leftovers = entries(&self.root.join("tmp"))?;
+        plain::check(&self.root).map_err(at(&self.root))?;
+        let mut leftovers = entries(&self.root.join("tmp"))?;
+        leftovers.retain(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file()));
         leftovers.iter().try_for_each(|path| fs::remove_file(path).map_err(at(path)))
+    }
+
+    /// Makes a folder of the store, unless it or one above it in the store is a link.
+    fn make(&self, folder: &Path) -> Result<(), ArtifactError> {
+        let mut own = folder.ancestors().take_while(|part| part.starts_with(&self.root));
+        own.try_for_each(|part| plain::check(part).map_err(at(part)))?;
+        make_folder(folder)
     }
 
     fn temporary(&self) -> Result<(PathBuf, File), ArtifactError> {
         let folder = self.root.join("tmp");
-        make_folder(&folder)?;
+        self.make(&folder)?;
         let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{}-{number}", std::process::id()));
         // A file of the same name can only be a leftover of a dead process with our id.
         let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = plain::open(&mut options, &path);
         file.map(|file| (path.clone(), file)).map_err(at(&path))
     }
 
     fn publish(&self, temporary: &Path, digest: Digest) -> Result<(), ArtifactError> {
         let target = self.path(digest);
         let Some(folder) = target.parent() else { return Ok(()) };
-        make_folder(folder)?;
+        self.make(folder)?;
         // Replacing a file of the same content is harmless and heals a damaged one.
         fs::rename(temporary, &target).map_err(at(&target))?;
         sync_folder(folder)
@@ -246,8 +285,9 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), ArtifactError> {
     File::open(folder).and_then(|opened| opened.sync_all()).map_err(at(folder))
 }
 
-/// The paths in a folder; none when it does not exist.
+/// The paths in a folder that is no link; none when it does not exist.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, ArtifactError> {
+    plain::check(folder).map_err(at(folder))?;
     let listing = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(at(folder))?,

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::archive::{self, ArchiveError};
@@ -19,7 +21,7 @@ use crate::artifact::{ArtifactError, ArtifactStore, sync_folder};
 use crate::error::{OpenError, ReadError};
 use crate::place::beside;
 use crate::reader::Reader;
-use crate::store::{Trees, write_checkpoints};
+use crate::store::{Trees, refuse_quoted_text, write_checkpoints};
 use crate::tlog::{self, ShelfError};
 
 /// A finished backup.
@@ -35,7 +37,10 @@ pub struct BackedUp {
     pub artifacts: usize,
 }
 
-/// Why a backup was not made. What was already copied stays in the new folder and is not a backup.
+/// What the name of a folder ends in while a backup is being made in it.
+const UNFINISHED: &str = ".unfinished";
+
+/// Why a backup was not made. What was already copied stays in a folder of its own, named as unfinished.
 #[derive(Debug, Error)]
 pub enum BackupError {
     /// The destination exists.
@@ -70,20 +75,29 @@ pub enum BackupError {
     },
 }
 
-/// Copies the database at `database` into the new folder `folder`, durably.
+/// Copies the database at `database` into the new folder `target`, durably.
+///
+/// Everything is copied into a folder beside it whose name ends in `.unfinished`; that it gets the name `target`
+/// is the last act, so what has this name is whole.
 ///
 /// The copy has the database's file name; artifacts and a checkpoint file are beside it as usual. What was
 /// signed, in the folder `signed` of a [`Notary`](crate::tlog::Notary), goes into one of the same name.
 ///
 /// # Errors
-/// When `folder` exists, or reading or writing fails.
+/// When `target` or the unfinished folder exists, or reading or writing fails.
 pub fn backup(
     database: &Path,
     signed: Option<&Path>,
-    folder: &Path,
+    target: &Path,
 ) -> Result<BackedUp, BackupError> {
     let reader = Reader::open(database)?;
     let written = |path: &Path, source| BackupError::Io { path: path.to_owned(), source };
+    // Without a slash at the end, which would make the other name one inside.
+    let target = &target.components().collect::<PathBuf>();
+    if fs::symlink_metadata(target).is_ok() {
+        return Err(BackupError::Exists { path: target.to_owned() });
+    }
+    let folder = &beside(target, UNFINISHED);
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(BackupError::Exists { path: folder.to_owned() });
@@ -112,11 +126,30 @@ pub fn backup(
     sync_folder(folder)?;
     let bytes = fs::metadata(&copy).map_err(|error| written(&copy, error))?.len();
     let records = heads.iter().map(|head| head.sequence).sum();
-    Ok(BackedUp { database: copy, bytes, records, artifacts })
+    drop(copied);
+    finish(folder, target)?;
+    Ok(BackedUp { database: target.join(name), bytes, records, artifacts })
+}
+
+/// Gives a finished backup its name, durably; what has that name by now is not replaced.
+fn finish(folder: &Path, target: &Path) -> Result<(), BackupError> {
+    match renameat_with(CWD, folder, CWD, target, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        Err(Errno::EXIST) => return Err(BackupError::Exists { path: target.to_owned() }),
+        // A file system that cannot promise it; a folder with something in it is not replaced there either.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(folder, target)
+            .map_err(|source| BackupError::Io { path: target.to_owned(), source })?,
+        Err(errno) => {
+            return Err(BackupError::Io { path: target.to_owned(), source: errno.into() });
+        }
+    }
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    Ok(sync_folder(parent.unwrap_or(Path::new(".")))?)
 }
 
 fn copy_database(reader: &Reader, copy: &Path) -> Result<(), ReadError> {
     let mut target = Connection::open(copy)?;
+    refuse_quoted_text(&target)?;
     {
         let backup = Backup::new(reader.connection(), &mut target)?;
         // All pages in one step: a step that yields would start over at every commit of a writer.

@@ -77,6 +77,12 @@ pub enum OpenError {
         #[source]
         source: Option<io::Error>,
     },
+    /// A link stands where a file or folder of the database should be; nothing was changed.
+    #[error("`{path}` is a symbolic link, and a journal uses nothing a link leads to")]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
     /// The database contradicts itself.
     #[error("database is damaged: {detail}")]
     Corrupt {
@@ -151,6 +157,10 @@ impl OpenError {
             Self::Unwritable { .. } => {
                 Some("check owner and permissions of the file and its folder")
             }
+            Self::Link { .. } => Some(
+                "whoever made the folder put it there: look where it leads, and remove it; to keep the \
+                 state elsewhere name the real folder",
+            ),
             Self::Corrupt { .. } => Some("run `palisade audit verify`, then restore a backup"),
             Self::BehindCheckpoint { .. } => Some(
                 "records were removed or an older copy was put back; restore the newest copy, or \

@@ -15,6 +15,7 @@ mod digest;
 mod error;
 mod operation;
 mod place;
+mod plain;
 mod reader;
 mod rebuild;
 mod record;

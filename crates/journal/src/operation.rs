@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::artifact::ArtifactStore;
+use crate::artifact::{ArtifactError, ArtifactStore};
 use crate::digest::{Digest, payload_digest_of};
 use crate::error::Refusal;
 use crate::record::{Draft, LogId, PAYLOAD_INLINE_BYTES_MAX, PayloadRef, Timestamp, check_draft};
+use crate::store::Reserve;
 
 /// Most drafts in one operation; more refuse it.
 pub const DRAFTS_MAX: usize = 4096;
@@ -103,6 +104,32 @@ impl Committed {
     }
 }
 
+/// Where payloads go that are too large for a row, and the room that is kept for them on a full disk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outside<'a> {
+    pub(crate) artifacts: Option<&'a ArtifactStore>,
+    pub(crate) reserve: Option<&'a Reserve>,
+}
+
+impl Outside<'_> {
+    /// Stores a payload; on a full disk once more in the room of the reserve, as a commit does.
+    fn put(self, payload: &[u8]) -> Result<Digest, Refusal> {
+        let store =
+            self.artifacts.ok_or_else(|| invalid("there is no artifact store for its payload"))?;
+        let stored = match (store.put(payload), self.reserve) {
+            (Err(error), Some(reserve)) if error.is_full() => {
+                reserve.spend_for(|| store.put(payload))
+            }
+            (stored, _) => stored,
+        };
+        stored.map_err(refused)
+    }
+}
+
+fn refused(error: ArtifactError) -> Refusal {
+    if error.is_full() { Refusal::DiskFull } else { Refusal::Artifact(Arc::new(error)) }
+}
+
 /// An operation's payload references and size, worked out before it is queued.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -115,13 +142,13 @@ impl Plan {
     pub(crate) fn new(
         operation: &Operation,
         views: &[&'static str],
-        artifacts: Option<&ArtifactStore>,
+        outside: Outside<'_>,
     ) -> Result<Self, Refusal> {
         let bytes = check(operation, views)?;
         let payloads = operation
             .drafts
             .iter()
-            .map(|draft| payload_ref(&draft.payload, artifacts))
+            .map(|draft| payload_ref(&draft.payload, outside))
             .collect::<Result<_, _>>()?;
         Ok(Self { payloads, bytes })
     }
@@ -167,14 +194,9 @@ pub(crate) fn check_change(change: &Change, views: &[&'static str]) -> Result<us
     Ok(key.len() + value_len)
 }
 
-fn payload_ref(payload: &[u8], artifacts: Option<&ArtifactStore>) -> Result<PayloadRef, Refusal> {
-    let artifact = if payload.len() <= PAYLOAD_INLINE_BYTES_MAX {
-        None
-    } else {
-        let store =
-            artifacts.ok_or_else(|| invalid("there is no artifact store for its payload"))?;
-        Some(store.put(payload).map_err(|error| Refusal::Artifact(Arc::new(error)))?)
-    };
+fn payload_ref(payload: &[u8], outside: Outside<'_>) -> Result<PayloadRef, Refusal> {
+    let artifact =
+        if payload.len() <= PAYLOAD_INLINE_BYTES_MAX { None } else { Some(outside.put(payload)?) };
     let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);
     Ok(PayloadRef { len, digest: payload_digest_of(payload), artifact })
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::archive::Shelf;
 use crate::artifact::ArtifactStore;
 use crate::error::OpenError;
+use crate::plain;
 use crate::store::rewrite;
 
 /// Writes a file's bytes again in place and flushes it; a missing or empty file is left alone.
@@ -49,10 +50,26 @@ impl Placement {
     pub(crate) fn connect(&self, path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match self {
-            Self::Disk => Connection::open_with_flags(path, flags),
+            Self::Disk => {
+                let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+                Connection::open_with_flags(beyond_links(path), flags)
+            }
             Self::Simulated { vfs, .. } => {
                 Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())
             }
+        }
+    }
+
+    /// Refuses a database where a link stands in the place of one of its files or folders, before any is used.
+    pub(crate) fn refuse_links(&self, path: &Path) -> Result<(), OpenError> {
+        if let Self::Simulated { .. } = self {
+            return Ok(());
+        }
+        let files = BESIDE.iter().map(|suffix| beside(path, suffix));
+        let folders = FOLDERS.iter().map(|name| path.with_file_name(name));
+        match files.chain(folders).find(|place| plain::is_link(place)) {
+            Some(path) => Err(OpenError::Link { path }),
+            None => Ok(()),
         }
     }
 
@@ -70,7 +87,7 @@ impl Placement {
         rewrite(&log).map_err(|source| OpenError::LogNotDurable { path: log, source })
     }
 
-    /// Where SQLite keeps the write-ahead log: beside the file that a link leads to.
+    /// Where SQLite keeps the write-ahead log: beside the file in the folder that links may lead to.
     fn log_path(&self, path: &Path) -> io::Result<PathBuf> {
         match self {
             Self::Disk => Ok(beside(&fs::canonicalize(path)?, "-wal")),
@@ -111,6 +128,23 @@ impl Placement {
     }
 }
 
+/// What the names of the files of one database end in: SQLite's, then ours.
+const BESIDE: [&str; 8] =
+    ["", "-wal", "-shm", "-journal", ".lock", ".reserve", ".checkpoint", ".checkpoint.new"];
+
+/// Folders beside a database in which it makes, renames and removes files, and one such file.
+const FOLDERS: [&str; 5] =
+    ["artifacts", "artifacts/tmp", "artifacts/sha256", "archive", "archive/writing"];
+
+/// The path without links in it but for the last name, which is then refused where it is one.
+fn beyond_links(path: &Path) -> PathBuf {
+    let folder = path.parent().and_then(|folder| fs::canonicalize(folder).ok());
+    match folder.zip(path.file_name()) {
+        Some((folder, name)) => folder.join(name),
+        None => path.to_owned(),
+    }
+}
+
 /// The path of `database` with `suffix` appended to its file name.
 pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
@@ -125,15 +159,29 @@ mod tests {
     use super::Placement;
 
     #[test]
-    fn the_log_is_where_sqlite_keeps_it_also_through_a_link() {
+    fn the_log_is_where_sqlite_keeps_it_also_in_a_linked_folder() {
         let (place, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (file, link) = (place.path().join("file.db"), links.path().join("link.db"));
-        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let folder = links.path().join("folder");
+        std::os::unix::fs::symlink(place.path(), &folder).unwrap();
+        let (file, link) = (place.path().join("file.db"), folder.join("file.db"));
         let connection = Placement::Disk.connect(&link, OpenFlags::default()).unwrap();
         connection.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (a)").unwrap();
         for path in [&file, &link] {
             let log = Placement::Disk.log_path(path).unwrap();
             assert!(std::fs::metadata(&log).unwrap().len() > 0, "{log:?}");
         }
+    }
+
+    #[test]
+    fn a_linked_database_is_not_opened() {
+        let place = tempfile::tempdir().unwrap();
+        let (file, link) = (place.path().join("file.db"), place.path().join("link.db"));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(Placement::Disk.connect(&link, OpenFlags::default()).is_err());
+        assert!(!file.exists());
+        // The control: the file itself is.
+        let connection = Placement::Disk.connect(&file, OpenFlags::default()).unwrap();
+        connection.execute_batch("CREATE TABLE t (a)").unwrap();
+        assert!(Placement::Disk.connect(&link, OpenFlags::default()).is_err());
     }
 }

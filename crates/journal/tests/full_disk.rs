@@ -1,6 +1,6 @@
 //! A full disk: the outcomes of what runs still find room, and nothing is lost or stopped.
 //!
-//! The disk is a real one of 12 MiB, in memory, in a mount namespace of its own: the test starts itself
+//! The disk is a real one of 12 MiB, in memory, in a mount namespace of its own: each test starts itself
 //! again there.
 #![allow(
     clippy::unwrap_used,
@@ -18,16 +18,26 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use journal::{CommitError, Refusal, Store, Verification};
-use support::{open, operation};
+use journal::{CommitError, Journal, Operation, Options, Refusal, Store, Verification};
+use support::{VIEWS, open, operation};
 
 const CHILD: &str = "PALISADE_TEST_FULL_DISK";
 const NAME: &str = "outcomes_find_room_on_a_full_disk_and_new_calls_are_told";
 
 #[test]
 fn outcomes_find_room_on_a_full_disk_and_new_calls_are_told() {
+    on_a_small_disk(NAME, child);
+}
+
+#[test]
+fn a_payload_too_large_for_a_row_finds_room_on_a_full_disk() {
+    on_a_small_disk("a_payload_too_large_for_a_row_finds_room_on_a_full_disk", large_payloads);
+}
+
+/// Does the test `name` on a disk of 12 MiB.
+fn on_a_small_disk(name: &str, test: fn(&Path)) {
     if let Some(disk) = std::env::var_os(CHILD) {
-        return child(Path::new(&disk));
+        return test(Path::new(&disk));
     }
     let folder = tempfile::tempdir().unwrap();
     let mount = "mount -t tmpfs -o size=12m,mode=0700 tmpfs \"$0\" && exec \"$@\"";
@@ -35,7 +45,7 @@ fn outcomes_find_room_on_a_full_disk_and_new_calls_are_told() {
         .args(["--map-root-user", "--mount", "sh", "-c", mount])
         .arg(folder.path())
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
+        .args(["--exact", name, "--nocapture"])
         .env(CHILD, folder.path())
         .output()
         .unwrap();
@@ -54,6 +64,42 @@ fn fill_up(disk: &Path, name: &str) {
 
 fn commit(store: &mut Store, number: u64) -> Result<journal::Committed, CommitError> {
     store.commit_batch(&[operation(number)]).pop().unwrap()
+}
+
+fn large(number: u64) -> Operation {
+    let mut large = operation(number);
+    large.drafts[0].payload = vec![u8::try_from(number % 251).unwrap(); 20_000];
+    large
+}
+
+fn large_payloads(disk: &Path) {
+    let database = disk.join("journal.db");
+    let journal = Journal::open(Options::new(&database, VIEWS)).unwrap();
+    let _ = journal.commit(operation(1)).unwrap();
+    let artifacts = journal.artifacts().unwrap();
+    assert!(artifacts.has_room(1 << 20).unwrap());
+    fill_up(disk, "ballast");
+    assert!(!journal.stats().reserve_spent && !artifacts.has_room(1 << 20).unwrap());
+    println!("the disk was full");
+    // The payload itself finds the disk full and spends the reserve; so do outcomes after it.
+    for outcome in 2..60 {
+        let _ = journal.commit(large(outcome)).unwrap();
+        assert!(journal.stats().reserve_spent, "and whoever accepts new calls is told");
+    }
+    // The control: without a reserve a full disk refuses, and the journal goes on all the same.
+    fill_up(disk, "more");
+    let refused = journal.commit(large(60));
+    let full = matches!(refused, Err(CommitError::NotCommitted(Refusal::DiskFull)));
+    assert!(full, "{refused:?}");
+    fs::remove_file(disk.join("more")).unwrap();
+    let last = journal.commit(large(60)).unwrap().last();
+    journal.close().unwrap();
+    let verified = Verification::new(&database).run().unwrap();
+    assert_eq!((verified.last, verified.artifacts), (last, 59));
+    // With room again the next commit has a reserve.
+    fs::remove_file(disk.join("ballast")).unwrap();
+    let journal = Journal::open(Options::new(&database, VIEWS)).unwrap();
+    assert!(!journal.stats().reserve_spent);
 }
 
 fn child(disk: &Path) {

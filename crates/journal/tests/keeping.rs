@@ -140,6 +140,35 @@ fn a_backup_overwrites_nothing() {
     assert!(!place.folder.path().join("copy").exists());
 }
 
+#[test]
+fn a_backup_has_its_name_only_when_it_is_whole() {
+    let place = place();
+    let mut store = open(&place.database);
+    let mut large = operation(1);
+    large.drafts[0].payload = vec![b'p'; PAYLOAD_INLINE_BYTES_MAX * 3];
+    assert!(store.commit_batch(&[large.clone()])[0].is_ok());
+    let artifacts = ArtifactStore::beside(&place.database);
+    let file = artifacts.path(artifacts.list().unwrap()[0].digest);
+    std::fs::write(&file, "other").unwrap();
+    let (copy, unfinished) =
+        (place.folder.path().join("copy"), place.folder.path().join("copy.unfinished"));
+    let made = || backup(&place.database, None, &copy.join(""));
+    let error = made().unwrap_err();
+    assert!(matches!(error, BackupError::Artifact(ArtifactError::Damaged { .. })), "{error}");
+    // The database was copied already; only the name says that the rest is not.
+    assert!(unfinished.join("journal.db").exists() && !copy.exists());
+    // What is left is not overwritten, and named.
+    std::fs::write(&file, &large.drafts[0].payload).unwrap();
+    let error = made().unwrap_err();
+    assert!(matches!(&error, BackupError::Exists { path } if *path == unfinished), "{error}");
+    std::fs::remove_dir_all(&unfinished).unwrap();
+    let made = made().unwrap();
+    assert_eq!((made.database, made.artifacts), (copy.join("journal.db"), 1));
+    assert!(!unfinished.exists());
+    let verified = Verification::new(copy.join("journal.db")).run().unwrap();
+    assert_eq!((verified.records, verified.artifacts), (1, 1));
+}
+
 /// A source that fails after some bytes.
 struct Broken(usize);
 

@@ -14,11 +14,13 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use journal::{
-    Checkpoint, Digest, Fault, FaultReason, Header, LogId, Operation, PAYLOAD_INLINE_BYTES_MAX,
-    Range, Reader, Verification, Verified, VerifyError, leaf_of, payload_digest_of, verify_all,
+    Checkpoint, Digest, Fault, FaultReason, Header, LogId, Operation, Options,
+    PAYLOAD_INLINE_BYTES_MAX, Range, Reader, Verification, Verified, VerifyError, inspect, leaf_of,
+    payload_digest_of, rebuild, verify_all,
 };
 use rusqlite::Connection;
-use support::{Place, fill, open, operation, place};
+use rusqlite::config::DbConfig;
+use support::{Place, VIEWS, changes_of, fill, open, operation, place};
 
 /// Row id of sequence 0 of the only log.
 const BASE: i64 = 1 << 40;
@@ -503,6 +505,50 @@ fn a_renamed_log_is_found() {
         ),
         "{all:?}"
     );
+}
+
+/// Opens the schema for writing, as a SQLite shell does.
+fn respelled(database: &Path, old: &str, new: &str) -> usize {
+    let raw = Connection::open(database).unwrap();
+    raw.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).unwrap();
+    raw.pragma_update(None, "writable_schema", true).unwrap();
+    let sql = "UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2) WHERE instr(sql, ?1) > 0";
+    raw.execute(sql, (old, new)).unwrap()
+}
+
+#[test]
+fn triggers_that_were_disabled_by_quotes_are_found() {
+    let inspected = |database: &Path| {
+        inspect(&Verification::new(database), VIEWS, |record| changes_of(&record.payload))
+    };
+    let raise = "RAISE(ABORT, 'the event table is append-only')";
+    let quoted = format!("\"{raise}\"");
+    let place = victim();
+    // A rebuild leaves quotes around the names of views, which are no fault.
+    rebuild(Options::new(&place.database, VIEWS), |record| changes_of(&record.payload)).unwrap();
+    assert!(inspected(&place.database).is_ok());
+    assert_eq!(respelled(&place.database, raise, &quoted), 3);
+    let raw = Connection::open(&place.database).unwrap();
+    for setting in [DbConfig::SQLITE_DBCONFIG_DQS_DML, DbConfig::SQLITE_DBCONFIG_DQS_DDL] {
+        raw.set_db_config(setting, true).unwrap();
+    }
+    let changed = "UPDATE event SET stream = stream";
+    assert!(raw.execute(changed, []).is_ok(), "the attack works");
+    drop(raw);
+    let found = inspected(&place.database);
+    assert!(
+        matches!(&found, Err(VerifyError::Structure(fault)) if fault.detail.contains("definition")),
+        "{found:?}"
+    );
+    // To our own connections a text in quotes is a name that is not there: nothing is written past the trigger.
+    let mut store = open(&place.database);
+    assert!(store.commit_batch(&[operation(41)])[0].is_err());
+    drop(store);
+    assert_eq!(respelled(&place.database, &quoted, raise), 3);
+    assert!(inspected(&place.database).is_ok());
+    // Quotes around the name of another table are none of a rebuild's.
+    assert_eq!(respelled(&place.database, "CREATE TABLE log", "CREATE TABLE \"log\""), 1);
+    assert!(matches!(inspected(&place.database), Err(VerifyError::Structure(_))));
 }
 
 #[test]

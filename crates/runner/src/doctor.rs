@@ -146,7 +146,11 @@ fn tool(name: &str) -> Check {
 
 fn policy_check(layout: &Layout, set: Option<&Path>) -> Check {
     let file = policy::chosen(layout, set);
-    let (health, detail, fix) = match (policy::load(file.as_deref()), &file) {
+    let loaded = file
+        .as_ref()
+        .map_err(ToString::to_string)
+        .and_then(|file| policy::load(file.as_deref()).map_err(|error| error.to_string()));
+    let (health, detail, fix) = match (loaded, file.ok().flatten()) {
         (Ok(loaded), Some(path)) if loaded.warnings.is_empty() => {
             (Health::Good, path.display().to_string(), None)
         }
@@ -160,9 +164,7 @@ fn policy_check(layout: &Layout, set: Option<&Path>) -> Check {
             "none; everything is denied".to_owned(),
             Some("palisade init writes a starting policy".to_owned()),
         ),
-        (Err(error), _) => {
-            (Health::Bad, error.to_string(), Some("palisade policy check".to_owned()))
-        }
+        (Err(error), _) => (Health::Bad, error, Some("palisade policy check".to_owned())),
     };
     Check { name: "policy".to_owned(), health, detail, fix }
 }

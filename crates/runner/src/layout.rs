@@ -7,6 +7,8 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::state;
+
 /// Name of the state folder inside a project.
 pub const STATE_FOLDER: &str = ".palisade";
 
@@ -29,6 +31,20 @@ pub enum LayoutError {
         #[source]
         source: std::io::Error,
     },
+    /// A symbolic link stands where the state folder, or something of ours in it, should be. Nothing was changed.
+    #[error("`{}` is a symbolic link, and state is kept in nothing a link leads to", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// The state folder is somebody else's. Nothing was changed.
+    #[error("state folder `{}` belongs to user #{owner}", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
     /// The state folder cannot be created or made private.
     #[error("state folder `{}` cannot be created", path.display())]
     State {
@@ -38,6 +54,26 @@ pub enum LayoutError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl LayoutError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Project { .. } => "name the project folder with `--project DIR`",
+            Self::Link { .. } => {
+                "look where it leads and remove it: a repository may have brought it; to keep the state elsewhere, \
+                 name the real folder in PALISADE_STATE__FOLDER"
+            }
+            Self::Foreign { .. } => {
+                "make it yours with chown, or keep the state elsewhere with PALISADE_STATE__FOLDER"
+            }
+            Self::State { .. } => {
+                "make the folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER"
+            }
+        }
+    }
 }
 
 impl Layout {
@@ -58,15 +94,26 @@ impl Layout {
     /// The same project with its state kept in `state` instead.
     #[must_use]
     pub fn with_state(mut self, state: PathBuf) -> Self {
-        self.state = state;
+        // Without a slash at the end, which would follow a link.
+        self.state = state.components().collect();
         self
+    }
+
+    /// Looks whether the state folder may be used: none of it is a symbolic link, and it is this user's or root's own.
+    /// A folder that is not there yet may. Changes nothing.
+    ///
+    /// # Errors
+    /// [`LayoutError::Link`] and [`LayoutError::Foreign`].
+    pub fn check(&self) -> Result<(), LayoutError> {
+        state::check(&self.state)
     }
 
     /// Creates the state folder, private to its owner (mode 0700), if it is not there yet; one that is keeps its mode.
     ///
     /// # Errors
-    /// [`LayoutError::State`] when it cannot be created, for example in a read-only home.
+    /// As [`Layout::check`]; [`LayoutError::State`] when it cannot be created, for example in a read-only home.
     pub fn create(&self) -> Result<(), LayoutError> {
+        self.check()?;
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -26,6 +26,7 @@ pub mod policy;
 pub mod projection;
 pub mod record;
 pub mod secrecy;
+mod state;
 mod storage;
 pub mod tickets;
 pub mod tool;

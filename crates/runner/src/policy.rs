@@ -47,6 +47,12 @@ pub enum PolicyError {
         #[source]
         source: std::io::Error,
     },
+    /// The project's own file, or its folder, is a symbolic link.
+    #[error("`{}` is a symbolic link, and a project's own policy is no file a link leads to", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
     /// The file is longer than a policy may be.
     #[error("policy file `{}` is longer than {POLICY_BYTES} bytes", path.display())]
     TooLong {
@@ -67,11 +73,19 @@ pub enum PolicyError {
 }
 
 /// The file that holds the policy in force; `None` when there is none.
-#[must_use]
-pub fn chosen(layout: &Layout, set: Option<&Path>) -> Option<PathBuf> {
-    match set {
-        Some(path) => Some(layout.project().join(path)),
-        None => Some(layout.policy()).filter(|path| path.exists()),
+///
+/// # Errors
+/// [`PolicyError::Link`] for a project's own that is a symbolic link: what it leads to is not protected as the state
+/// folder is, and may not be the project's. One that was set may be a link.
+pub fn chosen(layout: &Layout, set: Option<&Path>) -> Result<Option<PathBuf>, PolicyError> {
+    if let Some(path) = set {
+        return Ok(Some(layout.project().join(path)));
+    }
+    let path = layout.policy();
+    let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    match path.ancestors().take(2).find(|part| is_link(part)) {
+        Some(link) => Err(PolicyError::Link { path: link.to_path_buf() }),
+        None => Ok(Some(path).filter(|path| path.exists())),
     }
 }
 
@@ -145,4 +159,37 @@ pub fn mutate(policy: &InForce) -> Result<Mutation, MutationError> {
     let none = Source { name: String::new(), text: String::new() };
     let source = policy.source.as_ref().unwrap_or(&none);
     Mutation::of(source, policy.policy.catalogue(), gate::fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_projects_own_policy_is_no_link_and_one_that_was_set_may_be() {
+        let (project, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let layout = Layout::of(project.path()).unwrap();
+        assert_eq!(chosen(&layout, None).unwrap(), None);
+        let file = elsewhere.path().join("policy.yaml");
+        fs::write(&file, "version: 1\nname: other\n").unwrap();
+        // The folder, then the file.
+        symlink(elsewhere.path(), layout.state()).unwrap();
+        assert!(matches!(chosen(&layout, None), Err(PolicyError::Link { .. })));
+        fs::remove_file(layout.state()).unwrap();
+        fs::create_dir(layout.state()).unwrap();
+        for target in [file.as_path(), Path::new("/nowhere"), Path::new("../inside.yaml")] {
+            symlink(target, layout.policy()).unwrap();
+            let found = chosen(&layout, None);
+            assert!(matches!(found, Err(PolicyError::Link { .. })), "{found:?}");
+            let set = chosen(&layout, Some(&layout.policy())).unwrap();
+            assert_eq!(set, Some(layout.policy()));
+            fs::remove_file(layout.policy()).unwrap();
+        }
+        // An ordinary file is the project's own, as git brings it.
+        fs::copy(&file, layout.policy()).unwrap();
+        assert_eq!(chosen(&layout, None).unwrap(), Some(layout.policy()));
+    }
 }

@@ -5,10 +5,13 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use runner::Layout;
+
 use crate::arguments::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
+use crate::session;
 
 const POLICY: &str = "\
 # What may run in this project. Everything that no rule allows is denied.
@@ -83,6 +86,9 @@ pub(crate) fn run(global: &Global, folder: Option<&Path>) -> Result<Exit, Failur
         (".palisade/policy.yaml", POLICY),
         ("hello.yaml", WORKFLOW),
     ];
+    fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    let layout = Layout::of(folder).map_err(|error| Failure::of(Exit::NotFound, &error))?;
+    session::usable(layout)?;
     let mut written = Vec::new();
     for (name, text) in files {
         if create(&folder.join(name), text)? {
@@ -108,13 +114,15 @@ pub(crate) fn run(global: &Global, folder: Option<&Path>) -> Result<Exit, Failur
     Ok(Exit::Ok)
 }
 
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Failure, format!("`{}` cannot be written", path.display()))
+        .because(error.to_string())
+        .fix("name a folder that can be written and has room")
+}
+
 /// Writes `text` to a new file; `false` when a file is there already.
 fn create(path: &Path, text: &str) -> Result<bool, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(Exit::Failure, format!("`{}` cannot be written", path.display()))
-            .because(error.to_string())
-            .fix("name a folder that can be written and has room")
-    };
+    let failed = |error: std::io::Error| failed(path, &error);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }

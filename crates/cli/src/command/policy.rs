@@ -40,7 +40,7 @@ fn wanted(global: &Global, file: Option<&Path>) -> Result<PathBuf, Failure> {
     }
     let configuration = session::configuration(global)?;
     let layout = session::layout(global, &configuration)?;
-    session::policy_file(&layout, &configuration).ok_or_else(|| {
+    session::policy_file(&layout, &configuration)?.ok_or_else(|| {
         Failure::new(Exit::NotFound, "no policy is in force in this project")
             .fix("`palisade init` writes a starting policy")
     })

@@ -24,6 +24,8 @@ mod extension;
 )]
 mod install;
 mod json;
+mod kept;
+mod links;
 mod network;
 mod output;
 mod policy_apply;

@@ -147,7 +147,7 @@ impl Store {
     fn commit_segment(&mut self, written: &Written, manifest: Draft) -> Result<(), SealError> {
         let log = written.segment.log.clone();
         let operation = Operation { log, drafts: vec![manifest], changes: Vec::new() };
-        let plan = Plan::new(&operation, self.views(), self.artifacts());
+        let plan = Plan::new(&operation, self.views(), self.outside());
         let plan = plan.map_err(CommitError::from)?;
         let Listed { first, last, digest } = &written.listed;
         let answers = self.commit_with(&[(&operation, &plan)], &|connection| {

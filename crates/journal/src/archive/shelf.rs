@@ -18,6 +18,7 @@ use super::{ArchiveError, Segment};
 use crate::artifact::sync_folder;
 use crate::digest::{Digest, leaf_of, payload_digest_of};
 use crate::error::ReadError;
+use crate::plain;
 use crate::record::{HeaderView, LogId, LogNumber};
 
 /// Name of a file that is being written.
@@ -115,9 +116,11 @@ impl Shelf {
     fn opened(&self, digest: Digest) -> Result<Opened, ArchiveError> {
         let path = self.path(digest);
         let failed = |source| ArchiveError::Io { path: path.clone(), source };
-        let mut file = File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ArchiveError::Missing { path: path.clone() },
-            _ => failed(error),
+        let mut file = plain::open(OpenOptions::new().read(true), &path).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::NotFound => ArchiveError::Missing { path: path.clone() },
+                _ => failed(error),
+            }
         })?;
         let mut hasher = Sha256::new();
         let mut chunk = vec![0; 64 * 1024];
@@ -146,9 +149,11 @@ impl Shelf {
         let path = self.folder.join(TEMPORARY);
         let failed = |source| ArchiveError::Io { path: path.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).map_err(failed)?;
+        plain::check(&self.folder).map_err(failed)?;
         let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
-        Ok((path.clone(), file.map_err(failed)?))
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = plain::open(&mut options, &path).map_err(failed)?;
+        Ok((path, file))
     }
 
     /// Gives a written and flushed file its name, durably.

@@ -92,6 +92,7 @@ impl Reader {
             Placement::Disk => absolute(path.as_ref())?,
             Placement::Simulated { .. } => path.as_ref().to_owned(),
         };
+        placement.refuse_links(&path)?;
         let refused = |error| unreadable(classify(&path, error));
         let connection = placement.connect(&path, reading_flags()).map_err(refused)?;
         configure_reader(&connection, placement).map_err(refused)?;

@@ -38,10 +38,19 @@ fn configure(connection: &Connection, placement: &Placement) -> rusqlite::Result
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    refuse_quoted_text(connection)?;
     // A failed flush must not be followed by a checkpoint just because the handle goes away.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+/// A word in double quotes is a name and never a text, in statements and in the schema alike.
+pub(crate) fn refuse_quoted_text(connection: &Connection) -> rusqlite::Result<()> {
+    for setting in [DbConfig::SQLITE_DBCONFIG_DQS_DML, DbConfig::SQLITE_DBCONFIG_DQS_DDL] {
+        connection.set_db_config(setting, false)?;
+    }
+    Ok(())
 }
 
 /// Settings of a reader.

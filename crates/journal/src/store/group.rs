@@ -59,7 +59,7 @@ impl Store {
         match self.write(group, &mut staged, also) {
             Ok((answers, tally)) => {
                 self.tips.adopt(staged);
-                self.reserve.iter_mut().for_each(Reserve::renew);
+                self.reserve.iter().for_each(Reserve::renew);
                 self.count(answers.len(), &tally);
                 self.restart_log_when_due();
                 answers
@@ -67,7 +67,7 @@ impl Store {
             Err(failure) => {
                 let error = self.fail(failure);
                 let is_full = matches!(error, CommitError::NotCommitted(Refusal::DiskFull));
-                if is_full && self.reserve.as_mut().is_some_and(Reserve::spend) {
+                if is_full && self.reserve.as_ref().is_some_and(Reserve::spend) {
                     // Once: the reserve is gone now.
                     return self.commit_with(group, also);
                 }

@@ -20,8 +20,9 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
-pub(crate) use connection::{classify, configure_reader, reading_flags};
+pub(crate) use connection::{classify, configure_reader, reading_flags, refuse_quoted_text};
 pub(crate) use open::check_sqlite;
+pub(crate) use reserve::Reserve;
 pub(crate) use rewrite::rewrite;
 pub(crate) use schema::identify;
 
@@ -34,7 +35,6 @@ pub(crate) use wal::WalKeeper;
 pub use wal::{WAL_PAGES_MAX, WAL_PAGES_RESTART, WAL_PAGES_SOFT, WalState};
 
 use self::owner::OwnerLock;
-use self::reserve::Reserve;
 use self::tips::Tips;
 use self::wal::WalGauge;
 use crate::archive::Shelf;
@@ -42,7 +42,7 @@ use crate::artifact::ArtifactStore;
 use crate::checkpoint::Checkpoint;
 use crate::digest::Digest;
 use crate::error::{CommitError, Refusal, StorageError};
-use crate::operation::{Committed, Operation, Plan};
+use crate::operation::{Committed, Operation, Outside, Plan};
 use crate::place::Placement;
 use crate::record::{LogId, LogNumber};
 
@@ -125,7 +125,7 @@ impl Store {
     ) -> Vec<Result<Committed, CommitError>> {
         let plans: Vec<Result<Plan, Refusal>> = operations
             .iter()
-            .map(|operation| Plan::new(operation, self.views, self.artifacts.as_ref()))
+            .map(|operation| Plan::new(operation, self.views, self.outside()))
             .collect();
         let group: Vec<(&Operation, &Plan)> = operations
             .iter()
@@ -171,6 +171,11 @@ impl Store {
     #[must_use]
     pub const fn artifacts(&self) -> Option<&ArtifactStore> {
         self.artifacts.as_ref()
+    }
+
+    /// Where payloads go that are too large for a row.
+    pub(crate) const fn outside(&self) -> Outside<'_> {
+        Outside { artifacts: self.artifacts.as_ref(), reserve: self.reserve.as_ref() }
     }
 
     /// A checkpoint of every log as it stands after the last commit.

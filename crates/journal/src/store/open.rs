@@ -96,6 +96,7 @@ pub(crate) fn check_sqlite() -> Result<(), OpenError> {
 fn prepare_disk(path: &Path, access: Access) -> Result<(PathBuf, Option<OwnerLock>), OpenError> {
     let path = std::path::absolute(path)
         .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+    Placement::Disk.refuse_links(&path)?;
     let exists = path.exists();
     if !exists && access == Access::Existing {
         return Err(OpenError::Missing { path });

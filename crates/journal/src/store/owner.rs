@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::error::OpenError;
 use crate::place::beside;
+use crate::plain;
 
 /// Bytes read of a lock file; a process id is shorter.
 const PID_BYTES_MAX: u64 = 32;
@@ -29,8 +30,7 @@ impl OwnerLock {
         let path = beside(database, ".lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options
-            .open(&path)
+        let mut file = plain::open(&mut options, &path)
             .map_err(|source| OpenError::Unwritable { path: path.clone(), source: Some(source) })?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}

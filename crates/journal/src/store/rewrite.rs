@@ -15,6 +15,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use crate::plain;
+
 /// Bytes in memory at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -26,7 +28,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// # Errors
 /// When the file cannot be read, written or flushed; then nothing may be appended to it.
 pub(crate) fn rewrite(path: &Path) -> io::Result<()> {
-    let file = match OpenOptions::new().read(true).write(true).open(path) {
+    let file = match plain::open(OpenOptions::new().read(true).write(true), path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         opened => opened?,
     };

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::connection::classify;
+use super::connection::{classify, refuse_quoted_text};
 use crate::digest::Digest;
 use crate::error::OpenError;
 
@@ -88,6 +88,7 @@ fn check_migrations(connection: &Connection, version: u32) -> Result<(), OpenErr
 /// An empty database in memory with the schema of `version` and the tables of `views`: what is expected.
 pub(crate) fn reference(version: u32, views: &[&str]) -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
+    refuse_quoted_text(&connection)?;
     advance(&connection, 0, version)?;
     make_views(&connection, views)?;
     Ok(connection)

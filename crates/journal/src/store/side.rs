@@ -14,6 +14,7 @@ use std::path::Path;
 use crate::checkpoint::{Checkpoint, Kept};
 use crate::error::OpenError;
 use crate::place::beside;
+use crate::plain;
 use crate::record::LogId;
 use crate::tlog::Frontier;
 
@@ -55,7 +56,8 @@ fn replace(
     let entries: Vec<Kept> = checkpoints.into_iter().map(with_tree).collect();
     let temporary = beside(path, ".new");
     let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = plain::open(&mut options, &temporary)?;
     file.write_all(Kept::write_all(&entries).as_bytes())?;
     flush(&file)?;
     fs::rename(&temporary, path)

@@ -17,6 +17,7 @@ use super::head::TreeHead;
 use super::note::{Note, VerifierKey};
 use crate::artifact::sync_folder;
 use crate::digest::Digest;
+use crate::plain;
 use crate::record::LogId;
 
 /// Length of the key's file, in bytes.
@@ -177,7 +178,8 @@ impl NodeKey {
 
 fn write_aside(path: &Path, seed: &[u8; 32]) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file: File = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file: File = plain::open(&mut options, path)?;
     writeln!(file, "{}", Digest::new(*seed))?;
     file.sync_all()
 }

@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use super::tree::Frontier;
 use crate::digest::{Digest, leaf_of};
 use crate::error::ReadError;
 use crate::place::beside;
+use crate::plain;
 
 /// Gives `count` entries of the log from the one at an index on.
 pub(super) type Entries<'a> = dyn FnMut(u64, u64) -> Result<Vec<Vec<u8>>, ShelfError> + 'a;
@@ -228,7 +229,9 @@ pub(super) fn replace(path: &Path, bytes: &[u8], flush: Flush) -> Result<(), She
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let aside = folder.join(format!("{name}.new-{}", std::process::id()));
     let written = || -> io::Result<()> {
-        let mut file = File::create(&aside)?;
+        plain::check(folder)?;
+        let mut options = OpenOptions::new();
+        let mut file = plain::open(options.write(true).create(true).truncate(true), &aside)?;
         file.write_all(bytes)?;
         if flush == Flush::No {
             return fs::rename(&aside, path);

@@ -52,6 +52,14 @@ pub enum FaultReason {
     /// The payload bytes do not hash to the header's digest, or are not there.
     #[error("its payload was changed or removed")]
     Payload,
+    /// An artifact it names is missing, unreadable, or has another content than it had.
+    #[error("it names {what}, and {why}")]
+    Artifact {
+        /// What it is to the record, with its file.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// It was archived, and its segment is missing or damaged.
     #[error("it is archived: {0}")]
     Archive(String),

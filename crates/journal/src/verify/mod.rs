@@ -80,6 +80,8 @@ pub struct Verified {
     pub bytes: u64,
     /// Checkpoints that were compared.
     pub checkpoints: usize,
+    /// Artifacts that were compared with their digests: payloads, and what a caller knows records to name.
+    pub artifacts: u64,
 }
 
 impl Verification {
@@ -134,6 +136,7 @@ impl Verification {
             leaf: scanner.leaf(last)?,
             bytes: summary.bytes,
             checkpoints: checkpoints.len() + roots.len(),
+            artifacts: summary.artifacts,
         })
     }
 

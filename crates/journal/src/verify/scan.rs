@@ -45,6 +45,8 @@ pub(super) struct Chunk {
 pub(super) struct Summary {
     pub(super) records: u64,
     pub(super) bytes: u64,
+    /// Payloads read from artifacts.
+    pub(super) artifacts: u64,
 }
 
 impl Scanner {
@@ -212,6 +214,7 @@ impl Scanner {
         };
         chunk.ends = Some((begin, (leaf, view.time)));
         chunk.summary.records += 1;
+        chunk.summary.artifacts += u64::from(view.payload.artifact.is_some());
         chunk.summary.bytes += view.payload.len + u64::try_from(bytes.len()).unwrap_or(0);
         Ok(())
     }
@@ -303,6 +306,7 @@ pub(super) fn join(seed: Digest, chunks: impl Iterator<Item = Chunk>) -> Result<
         }
         total.records += chunk.summary.records;
         total.bytes += chunk.summary.bytes;
+        total.artifacts += chunk.summary.artifacts;
     }
     Ok(total)
 }

@@ -15,7 +15,7 @@ use crate::operation::Change;
 use crate::reader::{Reader, blob};
 use crate::rebuild::{Merge, apply, fresh_table};
 use crate::record::Record;
-use crate::store::{view_table, view_table_sql};
+use crate::store::{refuse_quoted_text, view_table, view_table_sql};
 
 /// A row of a view that is not what the records imply.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -61,6 +61,7 @@ pub(super) fn check(
     // An empty name is a database of this connection alone: in memory until it is large, then in a file
     // without a name.
     let fresh = Connection::open("").map_err(ReadError::from)?;
+    refuse_quoted_text(&fresh).map_err(ReadError::from)?;
     fresh.execute_batch("PRAGMA journal_mode = OFF; BEGIN").map_err(ReadError::from)?;
     for view in views {
         let sql = view_table_sql("", &fresh_table(view));

@@ -20,11 +20,11 @@ pub use queue::{
 use self::queue::{Queue, Ticket};
 use crate::artifact::ArtifactStore;
 use crate::error::{CommitError, OpenError, Refusal, StorageError};
-use crate::operation::{Committed, Operation, Plan};
+use crate::operation::{Committed, Operation, Outside, Plan};
 use crate::place::Placement;
 use crate::reader::{Notice, Reader, Subscription};
 use crate::record::LogId;
-use crate::store::{Options, Stats, Store};
+use crate::store::{Options, Reserve, Stats, Store};
 use crate::tlog::{Notary, Signer, reaches};
 
 /// A handle to a running journal. Clones share one writer; it ends when the last one is dropped or
@@ -42,6 +42,7 @@ struct Running {
     placement: Placement,
     views: &'static [&'static str],
     artifacts: Option<ArtifactStore>,
+    reserve: Option<Reserve>,
     epoch: u64,
 }
 
@@ -91,6 +92,7 @@ impl Journal {
             placement: options.placement,
             views: options.views,
             artifacts: store.artifacts().cloned(),
+            reserve: store.outside().reserve.cloned(),
             epoch: store.epoch(),
             writer: Mutex::new(None),
             board: Arc::clone(&board),
@@ -110,7 +112,7 @@ impl Journal {
         lane: Lane,
         reply: impl FnOnce(Result<Committed, CommitError>) + Send + 'static,
     ) {
-        match Plan::new(&operation, self.running.views, self.running.artifacts.as_ref()) {
+        match Plan::new(&operation, self.running.views, self.running.outside()) {
             Err(refusal) => reply(Err(refusal.into())),
             Ok(plan) => {
                 let ticket = Ticket { operation, plan, reply: Box::new(reply) };
@@ -161,7 +163,10 @@ impl Journal {
     /// What the writer has done so far; never behind an answer already given.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        *self.running.board.stats.lock().unwrap_or_else(PoisonError::into_inner)
+        let stats = *self.running.board.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        // A payload outside of the database can have spent it since.
+        let reserve_spent = self.running.reserve.as_ref().is_some_and(Reserve::is_spent);
+        Stats { reserve_spent, ..stats }
     }
 
     /// Why the last records were left unsigned when the journal was closed; `None` when they were not.
@@ -192,6 +197,10 @@ impl Journal {
 }
 
 impl Running {
+    const fn outside(&self) -> Outside<'_> {
+        Outside { artifacts: self.artifacts.as_ref(), reserve: self.reserve.as_ref() }
+    }
+
     fn close(&self) -> Result<(), StorageError> {
         self.board.queue.close();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();

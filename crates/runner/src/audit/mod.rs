@@ -10,6 +10,7 @@ mod archive;
 mod disclosure;
 mod git;
 mod known;
+mod named;
 mod ndjson;
 mod ocsf;
 #[cfg(test)]
@@ -20,8 +21,9 @@ mod signed;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use journal::{BackedUp, OpenError, Reader};
+use journal::{ArtifactStore, BackedUp, OpenError, Reader};
 
+use self::named::Named;
 use crate::layout::Layout;
 use crate::projection::{Fold, VIEWS};
 
@@ -95,13 +97,18 @@ pub fn verify(layout: &Layout, scope: Scope) -> Result<Verified, VerifyError> {
     {
         return Err(error.into());
     }
-    // Whole means every log of the file, the file around them, and the views made of them.
-    let mut fold = Fold::default();
-    let verified = journal::inspect(&verification, VIEWS, |record| fold.take(record))?;
+    // Whole means every log of the file, the file around them, the views made of them, the artifacts they name.
+    let (mut fold, mut named) = (Fold::default(), Named::default());
+    let verified = journal::inspect(&verification, VIEWS, |record| {
+        named.take(record);
+        fold.take(record)
+    })?;
     let found = match verified.into_iter().find(|log| log.log == verification.log) {
         Some(found) => found,
         None => verification.run()?,
     };
+    let artifacts = named.check(&ArtifactStore::beside(&layout.journal()))?;
+    let found = Verified { artifacts: found.artifacts.saturating_add(artifacts), ..found };
     // A fault in the records says more, so this is told only where there is none.
     lost.map_or(Ok(found), |error| Err(VerifyError::Signed(error)))
 }

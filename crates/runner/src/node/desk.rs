@@ -6,19 +6,25 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::run::{Event, RunId};
-use journal::{Change, CommitError, Draft, Journal, Lane, Operation, Reader};
+use journal::{
+    Change, CommitError, Draft, Journal, Lane, Operation, PAYLOAD_INLINE_BYTES_MAX, Reader,
+};
 use ticket::Ticket;
 
 use super::dispatcher::{Message, Unanswered};
 use super::start::{self, Known};
 use super::{Accepted, Submission};
-use crate::clock;
 use crate::gate::{Gate, Principal, Principals, RegistrationError, Standing};
 use crate::history::{History, HistoryError};
 use crate::layout::Layout;
 use crate::owner::{Answer, Asking, Refusing, Ruled, Submit};
 use crate::tickets::Issuing;
-use crate::{record, storage, workflow};
+use crate::{cause, clock, record, storage, workflow};
+
+/// Bytes of a submission above which a record of it may lie outside of the database; its JSON is longer than it.
+const OUTSIDE_BYTES: usize = PAYLOAD_INLINE_BYTES_MAX / 4;
+/// How many times its bytes a submission must find room for.
+const ROOM_TIMES: u64 = 4;
 
 /// A way to ask a node.
 #[derive(Debug, Clone)]
@@ -143,6 +149,7 @@ impl Desk {
             None => (own, None),
         };
         let known = self.known(&submission, &principal)?;
+        self.check_room(&submission, known.first_seen)?;
         let submit = Submit {
             run,
             workflow: submission.workflow,
@@ -162,6 +169,22 @@ impl Desk {
         match self.ask(asking)? {
             Answer::Accepted { run, existing } => Ok(Accepted { run, existing }),
             Answer::Done | Answer::Denied(_) => Err(Unanswered::Ending),
+        }
+    }
+
+    /// Refuses a submission whose records would find no room beside the database. Once the owner has taken it, the
+    /// state in memory rests on it; that room goes away in between is what the reserve is for.
+    fn check_room(&self, submission: &Submission, first_seen: bool) -> Result<(), Unanswered> {
+        let text = if first_seen { submission.workflow.source_text.len() } else { 0 };
+        let bytes = text.saturating_add(submission.inputs.to_string().len());
+        let Some(artifacts) = self.journal.artifacts().filter(|_| bytes > OUTSIDE_BYTES) else {
+            return Ok(());
+        };
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(ROOM_TIMES);
+        match artifacts.has_room(bytes) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Unanswered::Full),
+            Err(error) => Err(Unanswered::Journal(cause::line(&error))),
         }
     }
 

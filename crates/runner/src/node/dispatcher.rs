@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
 use engine::run::{Event, Fence, RunId};
-use journal::{CommitError, Committed, Journal, Lane, LogId};
+use journal::{CommitError, Committed, Journal, Lane, LogId, Refusal};
 
 use crate::executor::{Executor, Job, Report};
 use crate::gate::{Gate, Standing};
@@ -263,8 +263,12 @@ fn in_order(effects: Vec<Effect>) -> Vec<Act> {
 /// Tells everybody who waited for an operation that it did not become durable.
 fn fail(settled: Vec<Pending>, error: &CommitError) -> String {
     let text = cause::line(error);
+    let why = match error {
+        CommitError::NotCommitted(Refusal::DiskFull) => Unanswered::Full,
+        _ => Unanswered::Journal(text.clone()),
+    };
     for (reply, _) in settled.into_iter().flat_map(|pending| pending.answers) {
-        drop(reply.send(Err(Unanswered::Journal(text.clone()))));
+        drop(reply.send(Err(why.clone())));
     }
     text
 }

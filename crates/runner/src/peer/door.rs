@@ -4,9 +4,9 @@
 //! socket of ours, and nobody may listen on it. The owner's lock is held already, so a socket that nobody answers
 //! belongs to an owner that died.
 
-use std::fs::{self, Metadata, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::net::{
     AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect, shutdown,
     socket_with,
@@ -134,15 +135,19 @@ impl Drop for Door {
     }
 }
 
-/// Makes sure that the folder is ours and nobody else's.
+/// Makes sure that the folder is ours and nobody else's, and no link to one.
 fn private(folder: &Path) -> Result<(), DoorError> {
     let failed = |source| DoorError::Io { path: folder.to_path_buf(), source };
-    let found = fs::metadata(folder).map_err(failed)?;
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    let mut options = File::options();
+    let opened = options.read(true).custom_flags(flags.bits().cast_signed()).open(folder);
+    let opened = opened.map_err(failed)?;
+    let found = opened.metadata().map_err(failed)?;
     if found.uid() != geteuid().as_raw() {
         return Err(DoorError::Folder { path: folder.to_path_buf(), owner: found.uid() });
     }
     if found.mode() & 0o777 != 0o700 {
-        fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed)?;
+        opened.set_permissions(Permissions::from_mode(0o700)).map_err(failed)?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod amendments;
 mod approvals;
 mod call;
 mod fast;
+mod full;
 mod gate;
 mod limits;
 mod node;

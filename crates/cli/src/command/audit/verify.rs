@@ -49,11 +49,12 @@ pub(super) fn run(
             "last": found.last,
             "leaf": found.leaf.to_string(),
             "checkpoints": found.checkpoints,
+            "artifacts": found.artifacts,
         }));
     } else {
         output::line(format!(
-            "{} records verified, sequence {} to {}",
-            found.records, found.first, found.last
+            "{} records and {} artifacts verified, sequence {} to {}",
+            found.records, found.artifacts, found.first, found.last
         ));
         output::line(format!("leaf {}", found.leaf));
         output::line(format!("{} checkpoints compared", found.checkpoints));

@@ -40,7 +40,9 @@ pub(crate) fn run(global: &Global, command: &Journal) -> Result<Exit, Failure> {
             let copied = audit::backup(&layout, destination).map_err(|error| match &error {
                 audit::BackupError::Open(open) => session::open_failure(open),
                 audit::BackupError::Exists { .. } => {
-                    Failure::of(Exit::Conflict, &error).fix("name a place where nothing is yet")
+                    Failure::of(Exit::Conflict, &error).fix(
+                        "name a place where nothing is yet; what is called `.unfinished` is no backup and can go",
+                    )
                 }
                 other => Failure::of(Exit::Failure, other)
                     .fix("name a place that can be written and has room"),

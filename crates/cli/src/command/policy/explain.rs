@@ -59,7 +59,7 @@ fn recorded(global: &Global, sequence: u64) -> Result<Exit, Failure> {
 fn described(global: &Global, command: &Explain, tool: &str) -> Result<Exit, Failure> {
     let configuration = session::configuration(global)?;
     let layout = session::layout(global, &configuration)?;
-    let in_force = session::policy(session::policy_file(&layout, &configuration).as_deref())?;
+    let in_force = session::policy(session::policy_file(&layout, &configuration)?.as_deref())?;
     let mut principal = session::principals(&configuration).of_this_process();
     if let Some(id) = &command.principal {
         principal = Principal { id: id.clone(), roles: Vec::new(), ..principal };

@@ -24,9 +24,7 @@ pub(super) fn earlier(retire: bool) -> Earlier {
 pub(super) fn rotate(global: &Global, scheme: Scheme, earlier: Earlier) -> Result<Exit, Failure> {
     let configuration = session::configuration(global)?;
     let layout = session::layout(global, &configuration)?;
-    let failed = |error: runner::LayoutError| {
-        Failure::of(Exit::Failure, &error).fix("make the folder writable")
-    };
+    let failed = |error: runner::LayoutError| Failure::of(Exit::Failure, &error).fix(error.hint());
     layout.create().map_err(failed)?;
     let asked = json!({ "scheme": scheme, "earlier": earlier });
     let names: Vec<String> = match owner::ask(&layout, "ticket.rotate", asked)? {

@@ -31,7 +31,7 @@ pub(super) fn apply(global: &Global, command: &Apply) -> Result<Exit, Failure> {
     if let Some(id) = &command.agent {
         session::agent(global, id)?;
     }
-    let file = session::policy_file(&layout, &configuration)
+    let file = session::policy_file(&layout, &configuration)?
         .ok_or_else(|| refused(&AmendError::NoFile, &command.file))?;
     let (before, after) = (load(&file)?, load(&command.file)?);
     warnings(&after);
