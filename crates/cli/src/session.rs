@@ -274,6 +274,8 @@ pub(crate) fn run(history: &History, written: Option<&str>) -> Result<RunId, Fai
 fn start_failure(error: &StartError) -> Failure {
     match error {
         StartError::Journal(open) => open_failure(open),
+        StartError::Key(key @ NodeKeyError::Io { .. }) => Failure::of(Exit::Failure, key)
+            .fix("make the folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER"),
         StartError::Key(key) => key_failure(key),
         StartError::History(inner) => history_failure(inner),
         StartError::Layout(inner) => Failure::of(Exit::Failure, error).fix(inner.hint()),
@@ -289,6 +291,8 @@ fn start_failure(error: &StartError) -> Failure {
                 "make the state folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER",
             ))
         }
+        StartError::Limits(_) => Failure::of(Exit::Failure, error)
+            .fix("`palisade journal rebuild` makes every view anew from the records"),
         StartError::System(_) => {
             Failure::of(Exit::Failure, error).fix("`palisade doctor` checks this machine")
         }

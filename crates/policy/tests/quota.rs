@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use policy::quota::{Account, Ending, Exceeded, Fact, FactError, Ledger, Reservation};
+use policy::quota::{Account, Ending, Exceeded, Fact, FactError, Ledger, Reservation, Settlement};
 use policy::{Approve, Charge, ChargeKind, Exceed, Per, Verdict};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -197,7 +197,67 @@ fn time_does_not_run_backwards() {
     let count = charge(ChargeKind::Count, Per::Run, 1, Some(64));
     let mut ledger = Ledger::default();
     assert_eq!(admitted(&mut ledger, &own(), &count, 1_000 * SECOND, 1), 1);
+    assert_eq!(ledger.correct(400 * SECOND), None);
+    assert_eq!(admitted(&mut ledger, &own(), &count, 400 * SECOND, 1), 0);
+    assert_eq!(admitted(&mut ledger, &own(), &count, 1_065 * SECOND, 1), 1);
+    // Without a correction nothing is let through that would not be with one.
     assert_eq!(admitted(&mut ledger, &own(), &count, 0, 1), 0);
+}
+
+/// Ten years, in microseconds.
+const DECADE: u64 = 10 * 365 * 24 * 3_600 * SECOND;
+
+#[test]
+fn a_clock_that_was_ahead_freezes_no_window() {
+    let count = charge(ChargeKind::Count, Per::Principal, 3, Some(64));
+    let other = Charge { limit: 1, ..count.clone() };
+    let mut ledger = Ledger::default();
+    assert_eq!(admitted(&mut ledger, &own(), &other, 1_000 * SECOND, 2), 2);
+    assert_eq!(admitted(&mut ledger, &own(), &count, 1_000 * SECOND + DECADE, 2), 2);
+    let kept = ledger.clone();
+    let nothing = ledger.correct(1_010 * SECOND).unwrap();
+    assert_eq!((nothing.charges.len(), nothing.at), (0, 1_010 * SECOND));
+    assert_eq!(ledger.correct(1_010 * SECOND), None, "once");
+    // What was made ahead of the clock counts as made now, and what was made before it still counts.
+    assert_eq!(ledger.used(&own(), &count, 1_010 * SECOND), 2);
+    assert_eq!(ledger.used(&own(), &other, 1_010 * SECOND), 2);
+    assert_eq!(admitted(&mut ledger, &own(), &count, 1_010 * SECOND, 5), 1);
+    // One step late at the most, and then all of it is given back.
+    assert_eq!(admitted(&mut ledger, &own(), &count, 1_073 * SECOND, 1), 0);
+    assert_eq!(admitted(&mut ledger, &own(), &count, 1_075 * SECOND, 5), 3);
+    // The control: without the correction the window stands still until the clock has caught up.
+    let mut kept = kept;
+    assert_eq!(kept.used(&own(), &count, 1_075 * SECOND), 2);
+    assert_eq!(kept.used(&own(), &count, 9_999 * SECOND), 2);
+    let late = kept.correct(9_999 * SECOND).unwrap();
+    assert_eq!(late.at, 9_999 * SECOND);
+}
+
+#[test]
+fn what_a_correction_moved_is_not_given_back_at_the_cost_of_another() {
+    let count = charge(ChargeKind::Count, Per::Run, 3, Some(64));
+    let held = Charge { limit: 1, ..charge(ChargeKind::Concurrent, Per::Run, 3, None) };
+    let both = [count.clone(), held.clone()];
+    let mut ledger = Ledger::default();
+    let early = ledger.reserve(&own(), &both, DECADE).unwrap();
+    ledger.reserve(&own(), &both, DECADE + 900 * SECOND).unwrap();
+    // The first has left its window by the clock that was ahead, the second counts.
+    ledger.correct(SECOND).unwrap();
+    assert_eq!(ledger.used(&own(), &count, SECOND), 1);
+    ledger.release(early.number, SECOND).unwrap();
+    assert_eq!(ledger.used(&own(), &count, SECOND), 1);
+    assert_eq!(ledger.used(&own(), &held, SECOND), 1);
+}
+
+/// Where a clock that is ahead ends a call, no window moves.
+#[test]
+fn an_ending_moves_no_time() {
+    let count = charge(ChargeKind::Count, Per::Run, 1, Some(64));
+    let mut ledger = Ledger::default();
+    let ran = ledger.reserve(&own(), std::slice::from_ref(&count), 1_000 * SECOND).unwrap();
+    ledger.settle(ran.number, DECADE).unwrap();
+    assert_eq!(ledger.correct(1_001 * SECOND), None);
+    assert_eq!(admitted(&mut ledger, &own(), &count, 1_063 * SECOND, 1), 0);
     assert_eq!(admitted(&mut ledger, &own(), &count, 1_065 * SECOND, 1), 1);
 }
 
@@ -268,15 +328,26 @@ struct Past {
     number: u64,
     open: bool,
     released: bool,
+    /// Out of its window by a clock that was ahead.
+    gone: bool,
+    /// Moved by a correction: it counts whatever becomes of it.
+    moved: bool,
 }
 
-/// Counts every call one by one; `late` microseconds longer than the window.
+/// How the model counts.
+#[derive(Debug, Clone, Copy)]
+struct Counting {
+    /// One step of a window longer than it is, and with what only a wrong clock let go.
+    late: bool,
+    tenants: bool,
+}
+
+/// Counts every call one by one.
 fn counted(
     past: &[Past],
     (account, charge): (&Account, &Charge),
     now: u64,
-    late: u64,
-    tenants: bool,
+    Counting { late, tenants }: Counting,
 ) -> u64 {
     let same = |other: &Past| {
         let scope = match charge.per {
@@ -292,8 +363,9 @@ fn counted(
         (ChargeKind::Concurrent, _) => other.open,
         (_, None) => !other.released,
         (_, Some(window)) => {
-            let window = u64::try_from(window.as_micros()).unwrap() + late;
-            !other.released && other.at + window > now
+            let window = u64::try_from(window.as_micros()).unwrap();
+            let window = window + if late { window.div_ceil(64) } else { 0 };
+            !other.released && (late || !other.gone) && other.at + window > now
         }
     };
     past.iter().filter(|other| same(other) && counts(other)).map(|other| other.charge.amount).sum()
@@ -301,9 +373,17 @@ fn counted(
 
 #[derive(Debug, Clone)]
 enum Step {
-    Reserve { account: Account, charges: Vec<Charge> },
-    End { which: usize, released: bool },
+    Reserve {
+        account: Account,
+        charges: Vec<Charge>,
+    },
+    End {
+        which: usize,
+        released: bool,
+    },
     Wait(u64),
+    /// The clock is set, by so much.
+    Set(i64),
 }
 
 /// Limits by place, so that one place is always the same limit.
@@ -339,40 +419,76 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0_usize..20, any::<bool>()).prop_map(|(which, released)| Step::End { which, released }),
         2 => (0_u64..20 * SECOND).prop_map(Step::Wait),
         1 => (0_u64..200 * SECOND).prop_map(Step::Wait),
+        1 => select(vec![-900_i64, -700, -300, -20, 20, 700, 900])
+            .prop_map(|seconds| Step::Set(seconds * SECOND.cast_signed())),
     ]
+}
+
+/// What a correction does to every call of the model.
+fn corrected_model(past: &mut [Past], latest: u64, clock: u64) {
+    for call in past {
+        let window = call.charge.window.map_or(u64::MAX, |window| window.as_micros() as u64);
+        call.gone |= call.at.saturating_add(window) <= latest;
+        call.moved |= call.at > clock && call.charge.window.is_some();
+        call.at = call.at.min(clock);
+    }
+}
+
+/// What a call that was let through is in the model.
+fn calls<'a>(
+    account: &'a Account,
+    charges: &'a [Charge],
+    (at, number): (u64, u64),
+) -> impl Iterator<Item = Past> + 'a {
+    charges.iter().map(move |charge| Past {
+        account: account.clone(),
+        charge: charge.clone(),
+        at,
+        number,
+        open: true,
+        released: false,
+        gone: false,
+        moved: false,
+    })
 }
 
 /// Carries the steps out, holds every answer against the model, and gives the facts.
 fn hold(steps: &[Step], tenants: bool) -> Result<(Ledger, Vec<Fact>), String> {
     let (mut ledger, mut past, mut facts) = (Ledger::default(), Vec::<Past>::new(), Vec::new());
-    let mut now = 1_000 * SECOND;
+    let (mut clock, mut latest) = (100_000 * SECOND, 0);
     for step in steps {
         match step {
-            Step::Wait(time) => now += time,
+            Step::Wait(time) => clock += time,
+            Step::Set(by) => clock = clock.saturating_add_signed(*by),
             Step::Reserve { account, charges } => {
+                let corrected = ledger.correct(clock);
+                if corrected.is_some() != (clock + 600 * SECOND < latest) {
+                    return Err(format!("at {clock}, {latest} the latest: {corrected:?}"));
+                }
+                if let Some(nothing) = corrected {
+                    corrected_model(&mut past, latest, clock);
+                    latest = clock;
+                    let (number, at) = (nothing.number, nothing.at);
+                    facts.push(Fact::Reserved(nothing));
+                    facts.push(Fact::Settled(Settlement { number, ending: Ending::Charged, at }));
+                }
+                let now = clock.max(latest);
                 let fits = |late: bool| {
                     charges.iter().all(|charge| {
-                        let window = charge.window.map_or(0, |window| window.as_micros() as u64);
-                        let late = if late { window.div_ceil(64) } else { 0 };
-                        let used = counted(&past, (account, charge), now, late, tenants);
+                        let counting = Counting { late, tenants };
+                        let used = counted(&past, (account, charge), now, counting);
                         used + charge.amount <= charge.max
                     })
                 };
                 let (may, must) = (fits(false), fits(true));
                 let before = ledger.clone();
-                match ledger.reserve(account, charges, now) {
+                match ledger.reserve(account, charges, clock) {
                     Ok(reserved) => {
                         if !may {
                             return Err(format!("{step:?} at {now} is beyond a limit"));
                         }
-                        past.extend(charges.iter().map(|charge| Past {
-                            account: account.clone(),
-                            charge: charge.clone(),
-                            at: now,
-                            number: reserved.number,
-                            open: true,
-                            released: false,
-                        }));
+                        past.extend(calls(account, charges, (now, reserved.number)));
+                        latest = now;
                         facts.push(Fact::Reserved(reserved));
                     }
                     Err(refused) => {
@@ -386,8 +502,8 @@ fn hold(steps: &[Step], tenants: bool) -> Result<(Ledger, Vec<Fact>), String> {
                 let open: Vec<u64> = ledger.open().map(|open| open.number).collect();
                 let Some(number) = open.get(which % open.len().max(1)).copied() else { continue };
                 let ended = match released {
-                    true => ledger.release(number, now),
-                    false => ledger.settle(number, now),
+                    true => ledger.release(number, clock),
+                    false => ledger.settle(number, clock),
                 };
                 let ended = ended.map_err(|error| error.to_string())?;
                 assert_eq!(
@@ -395,7 +511,7 @@ fn hold(steps: &[Step], tenants: bool) -> Result<(Ledger, Vec<Fact>), String> {
                     if *released { Ending::Released } else { Ending::Charged }
                 );
                 for call in past.iter_mut().filter(|call| call.number == number) {
-                    (call.open, call.released) = (false, *released);
+                    (call.open, call.released) = (false, *released && !call.moved);
                 }
                 facts.push(Fact::Settled(ended));
             }
@@ -428,6 +544,46 @@ proptest! {
             folded.fold(&read).unwrap();
         }
         prop_assert_eq!(folded, ledger);
+    }
+
+    /// As a journal gives them back: reservations in their order, each with its end; what is released
+    /// never gets there. What counts is the same, at every time that the clock may say.
+    #[test]
+    fn reservations_with_their_ends_give_the_same_ledger(
+        steps in vec(step(), 0..60),
+        ahead in 0_u64..2_000,
+    ) {
+        let ran = |step| match step {
+            Step::End { which, .. } => Step::End { which, released: false },
+            other => other,
+        };
+        let steps: Vec<Step> = steps.into_iter().map(ran).collect();
+        let (ledger, facts) = hold(&steps, true).unwrap();
+        let mut folded = Ledger::default();
+        let end = |number: u64| facts.iter().find_map(|fact| match fact {
+            Fact::Settled(settled) if settled.number == number => Some(settled.clone()),
+            _ => None,
+        });
+        let mut at = 0;
+        for fact in &facts {
+            let Fact::Reserved(reserved) = fact else { continue };
+            at = reserved.at;
+            folded.fold(fact).unwrap();
+            if let Some(ended) = end(reserved.number) {
+                folded.fold(&Fact::Settled(ended)).unwrap();
+            }
+        }
+        let open = |ledger: &Ledger| ledger.open().map(|open| open.number).collect::<Vec<_>>();
+        prop_assert_eq!(open(&folded), open(&ledger));
+        for now in [at, at + ahead * SECOND, at.saturating_sub(ahead * SECOND)] {
+            for charge in limits() {
+                for account in ["t", "u"].map(|tenant| account(tenant, "p", "r")) {
+                    let (live, again) =
+                        (ledger.used(&account, &charge, now), folded.used(&account, &charge, now));
+                    prop_assert_eq!(again, live, "{} at {}", charge, now);
+                }
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! | `unsafe_run` | run id of a run without a sandbox | empty |
 //! | `storage` | `level`, `size` | event type of the last crossing |
 //! | `signed` | origin of a log | the signed checkpoint a record named last, JSON |
-//! | `charge` | time and fence of a started attempt that limits count | reservation and end, JSON |
+//! | `charge` | time and fence of a started attempt that limits count; time and no fence of a correction | reservation and end, JSON |
 //! | `approval` | id of a request for an approval | run id |
 //! | `open_approval` | id of a request that waits for answers or for its step to begin | empty |
 //! | `ticket` | what it is about, time, id | uses, nonces, revocations and the epoch of tickets, JSON |
@@ -74,6 +74,9 @@ pub const WORKFLOW_KIND: &str = "workflow.registered";
 pub const POLICY_KIND: &str = "policy.loaded";
 /// Event type of a policy that somebody wants to put in force.
 pub const PROPOSED_KIND: &str = "policy.proposed";
+
+/// Event type of the ledger of limits having gone back to a clock that was corrected.
+pub const CORRECTED_KIND: &str = "limits.corrected";
 
 /// Payload of [`WORKFLOW_KIND`], [`POLICY_KIND`] and [`PROPOSED_KIND`]: a document as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +152,25 @@ pub struct Charged {
     pub ended: Option<Micros>,
 }
 
+/// Payload of [`CORRECTED_KIND`]: what was reserved ahead of the clock counts from here on as reserved now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// Its place among the reservations.
+    pub number: u64,
+    /// When, in microseconds.
+    pub at: u64,
+}
+
+impl Correction {
+    /// Its row: that of a reservation of nothing, which has ended.
+    pub(crate) fn row(self) -> Change {
+        let Self { number, at } = self;
+        let reservation = Reservation::nothing(number, at);
+        let ended = Some(Micros(i64::try_from(at).unwrap_or(i64::MAX)));
+        charge_row(at, &Charged { run: RunId::NIL, fence: Fence(0), reservation, ended })
+    }
+}
+
 /// The row of an attempt that limits count, where it begins or ends with the event.
 fn charged(run: &Run, event: &Event) -> Option<Change> {
     let (step, ended) = match &event.fact {
@@ -162,9 +184,12 @@ fn charged(run: &Run, event: &Event) -> Option<Change> {
     let (fence, started) = (trail.fence?, trail.started?);
     let reservation = trail.grant.as_ref()?.reservation.clone()?;
     let row = Charged { run: event.run, fence, reservation, ended };
-    let time = u64::try_from(started.0).unwrap_or(0);
-    let key = [time.to_be_bytes(), fence.0.to_be_bytes()].concat();
-    Some(Change { view: CHARGE, key, value: Some(serde_json::to_vec(&row).unwrap_or_default()) })
+    Some(charge_row(u64::try_from(started.0).unwrap_or(0), &row))
+}
+
+fn charge_row(time: u64, row: &Charged) -> Change {
+    let key = [time.to_be_bytes(), row.fence.0.to_be_bytes()].concat();
+    Change { view: CHARGE, key, value: Some(serde_json::to_vec(row).unwrap_or_default()) }
 }
 
 /// Row key of an idempotency key.
@@ -215,6 +240,10 @@ impl Fold {
         if !signed.is_empty() {
             return signed;
         }
+        if kind == CORRECTED_KIND {
+            let correction: Option<Correction> = serde_json::from_slice(&record.payload).ok();
+            return correction.map(Correction::row).into_iter().collect();
+        }
         let tickets = ledger::changes(kind, &record.payload);
         if !tickets.is_empty() {
             return tickets;
@@ -245,5 +274,45 @@ impl Fold {
             self.texts.insert(document.digest, document);
         }
         Some(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use journal::{Digest, Header, LogId, PayloadRef, Timestamp};
+
+    use super::*;
+
+    fn record(kind: &str, payload: Vec<u8>) -> Record {
+        let header = Header {
+            log: LogId::default(),
+            sequence: 1,
+            time: Timestamp { micros: 5, counter: 0 },
+            class: record::NODE_STREAM.to_owned(),
+            stream: [0; 16],
+            kind: kind.to_owned(),
+            principal: record::NODE_PRINCIPAL.to_owned(),
+            correlation: None,
+            causation: None,
+            trace: None,
+            schema: Digest::ZERO,
+            payload: PayloadRef { len: 0, digest: Digest::ZERO, artifact: None },
+            prev_leaf: Digest::ZERO,
+        };
+        Record { header, leaf: Digest::ZERO, payload }
+    }
+
+    #[test]
+    fn a_correction_is_the_same_row_when_views_are_made_anew() {
+        let correction = Correction { number: 7, at: 5_000_000 };
+        let draft = record::node_draft(CORRECTED_KIND, &correction, Micros(5_000_000));
+        let rows = Fold::default().take(&record(&draft.kind, draft.payload));
+        assert_eq!(rows, [correction.row()]);
+        let [row] = rows.as_slice() else { panic!("one row") };
+        let value = row.value.as_deref().unwrap();
+        let charged: Charged = serde_json::from_slice(value).unwrap();
+        assert_eq!(charged.reservation, Reservation::nothing(7, 5_000_000));
+        assert!(charged.ended.is_some());
+        assert_eq!(Fold::default().take(&record(CORRECTED_KIND, b"{}".to_vec())), []);
     }
 }

@@ -304,7 +304,10 @@ fn refused(global: &Global, (run, told): (RunId, &Told), error: &MergeRefused) -
         MergeRefused::ReadBack(_) => {
             failure(Exit::Verification).fix("run the step again; what it changed cannot be read back")
         }
-        MergeRefused::Journal(_) | MergeRefused::Folder { .. } => {
+        MergeRefused::NotDecided(_) => failure(Exit::Verification).fix(
+            "nothing was written; look at `merges` in the state folder, which may have come with the project, and remove it",
+        ),
+        MergeRefused::Journal(_) | MergeRefused::Read(_) | MergeRefused::Folder { .. } => {
             failure(Exit::Failure).fix("make room for the state folder and make it writable")
         }
     }

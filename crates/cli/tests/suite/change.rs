@@ -187,3 +187,29 @@ fn an_interrupted_merge_is_completed_by_the_next_command() {
     project.palisade(&["workspace", "undo", run]).exits(0);
     assert_eq!(state(&project), [Some("one\ntwo\n".to_owned()), None]);
 }
+
+#[test]
+fn a_merge_that_came_with_a_project_and_nobody_decided_writes_nothing() {
+    let victim = changed(EDIT, "full");
+    victim.palisade(&["workspace", "merge"]).exits(0);
+    let merges = victim.path().join(".palisade/merges");
+    let log = fs::read_dir(&merges).unwrap().next().unwrap().unwrap().path();
+    let lines = fs::read_to_string(log.join("merge.log")).unwrap();
+    let kept: Vec<&str> = lines.lines().collect();
+    let cut = format!("{}\n", kept[..kept.len() - 2].join("\n"));
+    let name = log.file_name().unwrap().to_str().unwrap().to_owned();
+    let run = name.split('.').next().unwrap();
+    let marker = format!(
+        "{{\"run\":\"{run}\",\"step\":\"edit\",\"attempt\":1,\"doing\":\"merging\",\"folder\":\"{name}\"}}"
+    );
+    // The same log in a project whose journal knows nothing of it.
+    let project = changed("true", "full");
+    let planted = project.path().join(".palisade/merges");
+    fs::create_dir_all(planted.join(&name)).unwrap();
+    fs::write(planted.join(&name).join("merge.log"), cut).unwrap();
+    fs::write(planted.join(format!("{name}.open")), marker).unwrap();
+    let before = state(&project);
+    let next = project.palisade(&["run", "steps.yaml"]);
+    assert!(next.stderr.contains("nobody decided it"), "{}", next.stderr);
+    assert_eq!(state(&project), before);
+}

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rusqlite::Connection;
 
-use crate::support::{Project, Ran};
+use crate::support::{Project, Ran, set_mode};
 
 fn lived_in() -> Project {
     let project = Project::new();
@@ -224,6 +224,32 @@ fn anchors_in_git_and_files_grow_with_a_receipt_each_and_refuse_another_history(
         assert!(refused.stderr.contains("that are not the ones there now"), "{refused:?}");
     }
     assert_eq!(git(&bare, &["rev-list", "--count", branch]).trim(), "2");
+}
+
+#[test]
+fn a_repository_for_anchors_that_came_with_a_project_runs_nothing() {
+    let project = lived_in();
+    let (bare, told) = (project.outside().join("anchors"), project.outside().join("told"));
+    fs::create_dir(&bare).unwrap();
+    git(&bare, &["init", "--quiet", "--bare"]);
+    let planted = project.path().join(".palisade/anchors.git");
+    fs::create_dir(&planted).unwrap();
+    git(&planted, &["init", "--quiet", "--bare"]);
+    let hook = planted.join("hooks/reference-transaction");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, format!("#!/bin/sh\ntouch '{}'\n", told.display())).unwrap();
+    set_mode(&hook, 0o755);
+    // Control: git itself runs it.
+    git(&planted, &["symbolic-ref", "HEAD", "refs/heads/x"]);
+    let blob = git(&planted, &["hash-object", "-w", "-t", "tree", "/dev/null"]);
+    let commit =
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit-tree", blob.trim(), "-m", "x"];
+    let commit = git(&planted, &commit);
+    git(&planted, &["update-ref", "refs/heads/x", commit.trim()]);
+    fs::remove_file(&told).unwrap();
+    project.palisade(&["audit", "anchor", "--git", bare.to_str().unwrap()]).exits(0);
+    assert!(!told.exists());
+    assert_eq!(git(&bare, &["rev-list", "--count", "refs/heads/checkpoints"]).trim(), "1");
 }
 
 #[test]

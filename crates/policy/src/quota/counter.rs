@@ -70,6 +70,18 @@ impl Counter {
         }
     }
 
+    /// Amounts that fell into later steps than that of `now` count as of this one.
+    pub(super) fn anchor(&mut self, now: u64) {
+        let step = self.step(now);
+        let later = self.steps.partition_point(|(at, _)| *at <= step);
+        for (_, amount) in self.steps.split_off(later) {
+            match self.steps.back_mut() {
+                Some((last, sum)) if *last == step => *sum = sum.saturating_add(amount),
+                _ => self.steps.push_back((step, amount)),
+            }
+        }
+    }
+
     pub(super) fn hold(&mut self, amount: u64) {
         self.held = self.held.saturating_add(amount);
     }
@@ -78,7 +90,12 @@ impl Counter {
         self.held = self.held.saturating_sub(amount);
     }
 
-    /// Whether it would be no different if it were not there.
+    /// Whether it has nothing that could ever count.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held == 0 && self.steps.is_empty()
+    }
+
+    /// Whether it makes no difference from `now` on, unless the clock was wrong.
     pub(super) fn is_idle(&self, now: u64) -> bool {
         self.held == 0 && self.used(now) == 0
     }

@@ -40,6 +40,15 @@ pub struct Reservation {
     pub at: u64,
 }
 
+impl Reservation {
+    /// A reservation of nothing by nobody: what remains of a correction of the ledger.
+    #[must_use]
+    pub fn nothing(number: u64, at: u64) -> Reservation {
+        let account = Account { tenant: "".into(), principal: "".into(), run: "".into() };
+        Reservation { number, account, charges: Vec::new(), used: Vec::new(), at }
+    }
+}
+
 /// How a reservation ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settlement {

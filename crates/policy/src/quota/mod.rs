@@ -2,8 +2,9 @@
 //!
 //! A fold of facts: the same reservations and settlements in the same order give the same ledger, so
 //! it is rebuilt from the journal after a restart. Time comes in with every question, in microseconds,
-//! and never runs backwards here. A refused reservation changes nothing; nothing is ever counted
-//! across tenants. The counters are in `counter.rs`, the facts in `fact.rs`.
+//! and does not run backwards here, unless the clock was wrong: then it is corrected, as a fact like
+//! any other. A refused reservation changes nothing; nothing is ever counted across tenants. The
+//! counters are in `counter.rs`, the facts in `fact.rs`.
 //!
 //! A window slides in 64 steps, rounded up, and is exact in what it permits: no window holds more
 //! than the limit. What it gives back it may give back late, by one step at most.
@@ -31,6 +32,10 @@ const CHARGES_MAX: usize = 256;
 /// Longest name of a tenant, principal or run, in bytes.
 const NAME_BYTES_MAX: usize = 4_096;
 
+/// The furthest that reservations may lie ahead of the clock, in microseconds. Up to there the clock
+/// is waited for; beyond it was wrong when they were made, and the ledger is corrected.
+const LEAD_MAX: u64 = 10 * 60 * 1_000_000;
+
 /// Every counter and every open reservation. At most 16 384 of either; beyond that it refuses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -38,7 +43,7 @@ pub struct Ledger {
     open: BTreeMap<u64, Reservation>,
     /// The number of the next reservation.
     next: u64,
-    /// The latest time of any fact, in microseconds.
+    /// The time of the last reservation, in microseconds: none is in the future of it.
     latest: u64,
 }
 
@@ -156,7 +161,7 @@ impl Ledger {
         now: u64,
         held: Held,
     ) -> Result<Reservation, Exceeded> {
-        let at = now.max(self.latest);
+        let at = self.time(now);
         if charges.len() > CHARGES_MAX
             || self.open.len() >= OPEN_MAX
             || self.next == u64::MAX
@@ -201,21 +206,36 @@ impl Ledger {
         Ok(reservation)
     }
 
+    /// Goes back to the clock where reservations lie further than ten minutes ahead of it: those of
+    /// the future count as made now, so that no window holds more than its limit from now on, and all
+    /// of them slide again. To be asked before a call is held to its limits, and put on record: what
+    /// it gives is a reservation of nothing, whose time is that of the correction.
+    #[must_use]
+    pub fn correct(&mut self, now: u64) -> Option<Reservation> {
+        if self.time(now) >= self.latest || self.next == u64::MAX {
+            return None;
+        }
+        let nothing = Reservation::nothing(self.next, now);
+        self.enter(nothing.clone());
+        self.open.remove(&nothing.number)
+    }
+
     /// Ends the call of a reservation that ran, or may have run: counts and sums stay, what was held
     /// while it ran is given back.
     ///
     /// # Errors
     /// [`FactError::NotOpen`] where there is no such reservation; nothing has changed.
     pub fn settle(&mut self, number: u64, now: u64) -> Result<Settlement, FactError> {
-        self.end(Settlement { number, ending: Ending::Charged, at: now.max(self.latest) })
+        self.end(Settlement { number, ending: Ending::Charged, at: self.time(now) })
     }
 
-    /// Ends a reservation whose call never began: everything is given back.
+    /// Ends a reservation whose call never began: everything is given back, but what a window counts
+    /// that the ledger was corrected for meanwhile.
     ///
     /// # Errors
     /// As [`Ledger::settle`].
     pub fn release(&mut self, number: u64, now: u64) -> Result<Settlement, FactError> {
-        self.end(Settlement { number, ending: Ending::Released, at: now.max(self.latest) })
+        self.end(Settlement { number, ending: Ending::Released, at: self.time(now) })
     }
 
     fn end(&mut self, settlement: Settlement) -> Result<Settlement, FactError> {
@@ -223,8 +243,9 @@ impl Ledger {
         Ok(settlement)
     }
 
-    /// Adds a recorded fact, in the order of the record. The reservation was held to its limits when
-    /// it was made and is not again.
+    /// Adds a recorded fact. Reservations come in the order of their numbers; one that is earlier than
+    /// the one before is where the ledger was corrected. None is held to its limits again. Where in
+    /// between a reservation ends makes no difference to what is counted afterwards.
     ///
     /// # Errors
     /// [`FactError`] where the fact does not follow from those before it; nothing has changed.
@@ -240,8 +261,7 @@ impl Ledger {
                 }
                 let account = &reservation.account;
                 let keys = reservation.charges.iter().map(|charge| key(account, charge)).collect();
-                let at = reservation.at.max(self.latest);
-                self.room(&keys, at).map_err(|_| FactError::Full)?;
+                self.room(&keys, reservation.at).map_err(|_| FactError::Full)?;
                 self.enter(reservation.clone());
                 Ok(())
             }
@@ -266,12 +286,29 @@ impl Ledger {
     #[must_use]
     pub fn used(&self, account: &Account, charge: &Charge, now: u64) -> u64 {
         let counter = self.counters.get(&key(account, charge));
-        counter.map_or(0, |counter| counter.used(now.max(self.latest)))
+        counter.map_or(0, |counter| counter.used(self.time(now)))
     }
 
     /// The reservations whose calls have not ended, oldest first.
     pub fn open(&self) -> impl Iterator<Item = &Reservation> {
         self.open.values()
+    }
+
+    /// The time that counts where the clock says `now`.
+    fn time(&self, now: u64) -> u64 {
+        match self.latest.saturating_sub(now) > LEAD_MAX {
+            true => now,
+            false => now.max(self.latest),
+        }
+    }
+
+    /// What lies after `now` counts as of `now`. In a window it can no longer be told from what else counts
+    /// there, so it is not given back.
+    fn anchor(&mut self, now: u64) {
+        self.counters.values_mut().for_each(|counter| counter.anchor(now));
+        for open in self.open.values_mut().filter(|open| open.at > now) {
+            open.charges.retain(|charge| charge.window.is_none());
+        }
     }
 
     /// Whether there is room for these counters, once those that count nothing any more are dropped.
@@ -284,10 +321,12 @@ impl Ledger {
         if others.saturating_add(keys.len()) <= COUNTERS_MAX { Ok(()) } else { Err(Exceeded::Full) }
     }
 
-    /// Adds a reservation for which there is room.
-    fn enter(&mut self, mut reservation: Reservation) {
-        reservation.at = reservation.at.max(self.latest);
+    /// Adds a reservation for which there is room, at its time.
+    fn enter(&mut self, reservation: Reservation) {
         let at = reservation.at;
+        if at < self.latest {
+            self.anchor(at);
+        }
         self.latest = at;
         self.next = reservation.number.saturating_add(1);
         for charge in &reservation.charges {
@@ -309,8 +348,6 @@ impl Ledger {
         let Some(reservation) = self.open.remove(&settlement.number) else {
             return Err(FactError::NotOpen { number: settlement.number });
         };
-        let at = settlement.at.max(self.latest);
-        self.latest = at;
         for charge in &reservation.charges {
             let key = key(&reservation.account, charge);
             let Some(counter) = self.counters.get_mut(&key) else { continue };
@@ -319,7 +356,7 @@ impl Ledger {
                 (_, Ending::Released) => counter.take_back(charge.amount, reservation.at),
                 (_, Ending::Charged) => {}
             }
-            if counter.is_idle(at) {
+            if counter.is_empty() {
                 self.counters.remove(&key);
             }
         }

@@ -3,8 +3,9 @@
 //! Git's own program does the work, on a small repository of ours between here and there; the working tree of nobody is
 //! touched. A push that is not a continuation is refused by git, because nothing is ever forced.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, DirBuilder};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -35,10 +36,10 @@ impl<'a> Branch<'a> {
         {
             return Err(AnchorError::Target(format!("{} {branch}", named(repository))));
         }
-        if !folder.join("HEAD").exists() {
-            fs::create_dir_all(folder).map_err(|error| AnchorError::Git(error.to_string()))?;
-            run(folder, &["init", "--quiet", "--bare", "."])?;
-        }
+        // One that is there already may have come with the project, and git does what a repository's settings say.
+        let made = removed(folder).and_then(|()| DirBuilder::new().mode(0o700).create(folder));
+        made.map_err(|error| AnchorError::Git(error.to_string()))?;
+        run(folder, &["init", "--quiet", "--bare", "--template=", "."])?;
         let there = run(folder, &["ls-remote", "--", repository, &name])?;
         let parent = if there.is_empty() {
             None
@@ -80,6 +81,21 @@ impl<'a> Branch<'a> {
         let refs = format!("{commit}:{}", self.name);
         run(self.folder, &["push", "--quiet", "--", self.repository, &refs])?;
         Ok(commit)
+    }
+}
+
+/// The repository is needed for one anchor only.
+impl Drop for Branch<'_> {
+    fn drop(&mut self) {
+        // What stays is removed by the next one.
+        drop(removed(self.folder));
+    }
+}
+
+fn removed(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 

@@ -164,7 +164,8 @@ fn read_through_gate() -> Result<sample::Sample, BenchError> {
             Asked { tool: tool::FS_READ.to_owned(), arguments: json!({ "path": "file.txt" }) };
         let admitted =
             gate.admit(&principal, asked).map_err(|refused| failed(&format!("{refused:?}")))?;
-        let allowed = fast::Allowed { file: &mut |_| true, largest: None };
+        let until = fast::Until::default();
+        let allowed = fast::Allowed { file: &mut |_| None, largest: None, until: &until };
         fast::call(&folder, &admitted.tool, &admitted.arguments, allowed)
             .map(drop)
             .map_err(|error| failed(&error))

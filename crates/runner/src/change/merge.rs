@@ -18,6 +18,7 @@ use super::blobs::Stored;
 use super::unfinished::{Doing, Marker, MergeFolder};
 use super::{Flagged, ReadBackError, Told};
 use crate::gate::{Asked, Gate, Principal, Refused};
+use crate::history::HistoryError;
 use crate::layout::Layout;
 use crate::node::log;
 use crate::{clock, record, tool};
@@ -108,6 +109,12 @@ pub enum MergeRefused {
     /// There is no merge to take back.
     #[error("step `{0}` is not merged")]
     NotMerged(String),
+    /// A log on disk says that a merge is under way, and the journal knows of none.
+    #[error("a merge of step `{0}` is said to be under way, but nobody decided it")]
+    NotDecided(String),
+    /// The journal cannot be read.
+    #[error("the journal cannot be read")]
+    Read(#[from] HistoryError),
     /// The journal could not be written; nothing was done, or it is not on record that it was.
     #[error("the journal could not be written")]
     Journal(#[from] CommitError),

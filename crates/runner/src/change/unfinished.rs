@@ -12,15 +12,20 @@ use std::path::PathBuf;
 use engine::run::RunId;
 use journal::ArtifactStore;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use workspace::{LogFolder, MergeError, MergeLog as _, Merged, Record, StateFault};
 
 use super::Told;
 use super::blobs::Stored;
 use super::merge::{MergeRefused, Merging};
+use crate::history::{History, HistoryError};
 use crate::layout::Layout;
+use crate::record;
 
 /// Merges of one step; a step that is merged and taken back more often has to run again.
 const MERGES_MAX: u32 = 1_000;
+/// Records read at a time.
+const PAGE: usize = 500;
 /// What a marker's name ends with.
 const OPEN: &str = ".open";
 
@@ -228,6 +233,10 @@ impl Merging<'_> {
         let path = self.layout.merges().join(&marker.body.folder);
         let folder = MergeFolder { path, name: marker.body.folder.clone() };
         let stage = folder.stage()?;
+        // A log can come with a repository. What is in one is done only where the journal says that it was decided.
+        if stage != Stage::Empty && !self.is_on_record(&marker)? {
+            return Err(MergeRefused::NotDecided(marker.step().to_owned()));
+        }
         let artifacts = ArtifactStore::beside(&self.layout.journal());
         let root = self.project()?;
         let mut log = folder.open()?;
@@ -245,5 +254,32 @@ impl Merging<'_> {
         };
         drop(log);
         self.finish(marker, done)
+    }
+
+    /// Whether the journal has a decision on what a marker says is under way.
+    fn is_on_record(&self, marker: &Marker) -> Result<bool, MergeRefused> {
+        let kind = match marker.doing() {
+            Doing::Merging => record::MERGE_STARTED_KIND,
+            Doing::Undoing => record::UNDO_STARTED_KIND,
+        };
+        let (history, run) = (History::open(self.layout)?, marker.run());
+        let mut after = 0;
+        loop {
+            let page = history.reader().by_stream(history.log(), &run.0, after, PAGE);
+            let page = page.map_err(HistoryError::from)?;
+            let Some(last) = page.last() else { return Ok(false) };
+            after = last.header.sequence;
+            let begun = page.iter().filter(|record| record.header.kind == kind);
+            let named = |payload: &[u8]| -> Option<String> {
+                let body: Value = serde_json::from_slice(payload).ok()?;
+                body.get("log")?.as_str().map(str::to_owned)
+            };
+            if begun
+                .filter_map(|record| named(&record.payload))
+                .any(|log| log == marker.body.folder)
+            {
+                return Ok(true);
+            }
+        }
     }
 }

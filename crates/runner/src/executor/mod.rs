@@ -16,7 +16,7 @@ mod report;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::policy::{Policy, Redact};
 use engine::run::{Completion, Failure, Fence, RunId};
@@ -87,6 +87,8 @@ pub struct Fast {
     pub files: FileFilter,
     /// Largest file that may be read, in bytes, where the decision says so.
     pub largest: Option<u64>,
+    /// How long it may take.
+    pub within: Option<Duration>,
     /// What the decision wants taken out of what goes in and what comes back.
     pub redact: Redact,
 }
@@ -170,6 +172,8 @@ enum Stopper {
     Sandbox(Canceller),
     /// Word to whoever watches a program without one.
     Bare(bare::Stop),
+    /// Word to a read-only tool.
+    Fast(fast::Stop),
 }
 
 impl Stopper {
@@ -177,6 +181,7 @@ impl Stopper {
         match self {
             Self::Sandbox(canceller) => canceller.cancel(),
             Self::Bare(stop) => stop.stop(),
+            Self::Fast(word) => word.stop(),
         }
     }
 }
@@ -265,7 +270,7 @@ impl Real {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the sandbox of an attempt; stops it at once when that was asked for before it existed.
+    /// Notes what ends an attempt; stops it at once when that was asked for before it was known.
     fn began(&self, fence: Fence, stopper: Stopper) {
         let mut attempts = self.attempts();
         if let Some(Attempt::StopAsked) = attempts.get(&fence) {
@@ -362,9 +367,12 @@ fn done(real: &Real, permit: &Permit, cover: &Cover) -> Report {
 
 /// Answers a read-only call in this process.
 fn answer(real: &Real, permitted: Permitted<'_, Fast>) -> Report {
-    let Fast { tool, arguments, files, largest, .. } = permitted.what();
+    let Fast { tool, arguments, files, largest, within, .. } = permitted.what();
+    let until = fast::Until::new(within.and_then(|within| Instant::now().checked_add(within)));
+    real.began(permitted.job().fence, Stopper::Fast(until.stop()));
     let mut files = files.clone();
-    let allowed = fast::Allowed { file: &mut |path| files.allows(path), largest: *largest };
+    let file = &mut |path: &str| files.largest(path);
+    let allowed = fast::Allowed { file, largest: *largest, until: &until };
     let result = match fast::call(&real.project, tool, arguments, allowed) {
         Ok(outputs) => report::tool_done(tool, outputs, &|outputs| {
             real.secrecy.result(crate::tool::declared_result(tool), outputs)

@@ -54,8 +54,13 @@ pub(super) fn tool_done(
     Completion { outputs, ..Completion::new(Ended::Succeeded) }
 }
 
-/// A read-only tool failed; trying again would not help.
+/// A read-only tool failed; trying again would not help, unless it was stopped.
 pub(super) fn tool_failed(error: &FastError) -> Completion {
+    match error {
+        FastError::TimedOut => return ended(&End::TimedOut, None),
+        FastError::Cancelled => return ended(&End::Cancelled, None),
+        _ => {}
+    }
     let stopped_by = matches!(error, FastError::Open(OpenError::Escapes(_))).then(|| StoppedBy {
         kind: Guard::Isolation,
         name: "project root".into(),

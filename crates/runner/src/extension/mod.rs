@@ -9,20 +9,18 @@ mod life;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::policy::extension::ANSWER_WITHIN;
 use engine::policy::{Call, Extended, ExtensionFault};
-use engine::run::Micros;
 use serde_json::{Map, Value};
 
-use crate::clock;
 use life::Life;
 
 /// How long the first answer may take: an interpreter has to start.
 const READY_WITHIN: Duration = Duration::from_secs(5);
-/// Failures closer together than this, in µs, are one restart apart and no more.
-const PATIENCE_US: i64 = 30_000_000;
+/// Failures closer together than this are one restart apart and no more.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The tool of the first question; the answer does not matter, as long as it is one.
 const READY: &str = "extension.ready";
 
@@ -70,10 +68,25 @@ pub struct Extension {
 #[derive(Debug)]
 struct State {
     life: Option<Life>,
-    /// The last two failures, the newer one first.
-    failed: [Option<Micros>; 2],
+    failures: Failures,
     /// Questions asked so far.
     number: u64,
+}
+
+/// The last two failures, the newer one first, by a clock that nobody sets.
+#[derive(Debug, Default)]
+struct Failures([Option<Instant>; 2]);
+
+impl Failures {
+    /// Whether there were too many to start it again.
+    fn exhausted(&self, now: Instant) -> bool {
+        let recent = |failed: &Instant| now.saturating_duration_since(*failed) < PATIENCE;
+        self.0.iter().all(|failed| failed.as_ref().is_some_and(recent))
+    }
+
+    fn note(&mut self, now: Instant) {
+        self.0 = [Some(now), self.0[0]];
+    }
 }
 
 impl Extension {
@@ -88,7 +101,7 @@ impl Extension {
             .map_err(|source| ExtensionError::Program { path: settings.program.clone(), source })?;
         let settings = Settings { program, ..settings };
         let life = ready(&settings)?;
-        let state = State { life: Some(life), failed: [None; 2], number: 1 };
+        let state = State { life: Some(life), failures: Failures::default(), number: 1 };
         Ok(Self { settings, state: Mutex::new(state) })
     }
 
@@ -97,17 +110,14 @@ impl Extension {
     pub fn ask(&self, call: &Call<'_>) -> Extended {
         // A panic while asking leaves at worst a process that is asked again.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.ask(&self.settings, call, clock::now())
+        state.ask(&self.settings, call, Instant::now())
     }
 }
 
 impl State {
-    fn ask(&mut self, settings: &Settings, call: &Call<'_>, now: Micros) -> Extended {
+    fn ask(&mut self, settings: &Settings, call: &Call<'_>, now: Instant) -> Extended {
         if self.life.is_none() {
-            let tired = |failed: &Option<Micros>| {
-                failed.is_some_and(|failed| now.0.saturating_sub(failed.0) < PATIENCE_US)
-            };
-            if self.failed.iter().all(tired) {
+            if self.failures.exhausted(now) {
                 return Extended::Failed(ExtensionFault::Unavailable);
             }
             match ready(settings) {
@@ -128,9 +138,9 @@ impl State {
     }
 
     /// Ends the process: whatever it still sends would be taken for the answer to another question.
-    fn fail(&mut self, fault: ExtensionFault, now: Micros) -> Extended {
+    fn fail(&mut self, fault: ExtensionFault, now: Instant) -> Extended {
         self.life = None;
-        self.failed = [Some(now), self.failed[0]];
+        self.failures.note(now);
         Extended::Failed(fault)
     }
 }
@@ -150,4 +160,28 @@ fn ready(settings: &Settings) -> Result<Life, ExtensionError> {
     let mut life = Life::start(settings)?;
     life.ask(1, &call, READY_WITHIN).map_err(ExtensionError::Answer)?;
     Ok(life)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_failures_rest_it_for_half_a_minute_whatever_the_clock_on_the_wall_says() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let check = |failed: &[u64], now: u64, exhausted: bool| {
+            let mut failures = Failures::default();
+            failed.iter().for_each(|seconds| failures.note(at(*seconds)));
+            assert_eq!(failures.exhausted(at(now)), exhausted, "{failed:?} at {now}");
+        };
+        check(&[], 0, false);
+        check(&[1], 1, false);
+        check(&[1, 2], 2, true);
+        check(&[1, 2], 30, true);
+        check(&[1, 2], 31, false);
+        check(&[1, 20], 31, false);
+        check(&[1, 20, 31], 49, true);
+        check(&[1, 20, 31], 50, false);
+    }
 }

@@ -44,7 +44,8 @@ pub(super) fn digest(work: &Work) -> [u8; 32] {
     }
 }
 
-/// A read-only call is held by its arguments, the largest file it may read and what is redacted: few bytes, which name themselves.
+/// A read-only call is held by its arguments, the largest file it may read, its time and what is redacted: few bytes,
+/// which name themselves.
 fn of_fast(fast: &Fast) -> [u8; 32] {
     let size = fast.largest.unwrap_or(0).to_be_bytes();
     let redact = match fast.redact {
@@ -53,7 +54,9 @@ fn of_fast(fast: &Fast) -> [u8; 32] {
         Redact::Output => 2,
         Redact::Both => 3,
     };
-    let named = [1, u8::from(fast.largest.is_some()), redact].into_iter().chain(size);
+    let within = fast.within.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    let named = [1, u8::from(fast.largest.is_some()), redact, u8::from(within.is_some())];
+    let named = named.into_iter().chain(size).chain(within.unwrap_or(0).to_be_bytes());
     let mut digest = [0; 32];
     digest.iter_mut().zip(named).for_each(|(slot, byte)| *slot = byte);
     digest

@@ -58,6 +58,6 @@ pub(super) fn confirmed(principal: &Principal, call: Admitted, decision: &Decisi
     if let Some(summary) = summary.as_object_mut() {
         summary.insert(CONFIRMED_BY.to_owned(), principal.id.as_str().into());
     }
-    let reviewed = decision.reasons.iter().map(|reason| reason.rule.clone()).collect();
+    let reviewed = decision.reasons.clone();
     Admitted { decision: summary, reviewed, ..call }
 }

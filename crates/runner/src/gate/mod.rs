@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::policy::{
-    Call, Catalogue, Charge, Constraints, Decision, Explanation, Extended, OwnedCall, Policy,
-    Verdict,
+    Call, Catalogue, Charge, Constraints, Contribution, Decision, Explanation, Extended, OwnedCall,
+    Policy, Verdict,
 };
 use engine::run::{Digest, Guard, Micros, StoppedBy};
 use engine::workflow::{InputError, InputSchema};
@@ -91,8 +91,8 @@ pub struct Admitted {
     pub constraints: Constraints,
     /// What it may reach, each with the rule that names it.
     pub hosts: Vec<Granted>,
-    /// The rules whose review it passed; empty where none asked for one.
-    pub reviewed: Vec<Arc<str>>,
+    /// What asked for the review it passed; empty where nothing did.
+    pub reviewed: Vec<Contribution>,
     /// What has to be reserved before it runs.
     pub charges: Vec<Charge>,
     /// The place of the ticket that stands for the rules, where one does.

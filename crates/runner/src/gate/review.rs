@@ -1,8 +1,6 @@
 //! A call that may run once others have approved it: what the rules ask for, and what can be put before a person.
 //! Nothing waits here and nobody is asked; the owner makes a request of it, or refuses.
 
-use std::sync::Arc;
-
 use engine::policy::{Approve, Decision};
 use engine::run::{Digest, Guard, StoppedBy};
 use serde_json::Value;
@@ -34,10 +32,7 @@ impl Reviewed {
         Self {
             approve: decision.approve.clone().unwrap_or_default(),
             reasons: why.iter().map(|why| line(&why.rule, why.reason.as_deref())).collect(),
-            admitted: Admitted {
-                reviewed: why.iter().map(|why| Arc::clone(&why.rule)).collect(),
-                ..admitted
-            },
+            admitted: Admitted { reviewed: why.clone(), ..admitted },
         }
     }
 
@@ -46,7 +41,7 @@ impl Reviewed {
     pub fn unanswered(self) -> (StoppedBy, Value) {
         let detail = format!("{}; this call cannot wait for an approval", self.reasons.join("; "));
         (
-            stopped(self.admitted.reviewed.first().map_or("review", |rule| rule), detail),
+            stopped(self.admitted.reviewed.first().map_or("review", |why| &why.rule), detail),
             self.admitted.decision,
         )
     }

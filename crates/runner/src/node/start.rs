@@ -103,6 +103,9 @@ pub enum StartError {
     /// Secrets cannot be kept out of records.
     #[error(transparent)]
     Secrecy(#[from] SecrecyError),
+    /// The rows of what calls have used do not follow from each other.
+    #[error("what is used of limits is not known: {0}")]
+    Limits(String),
     /// The machine refuses something every node needs.
     #[error("the node cannot start: {0}")]
     System(String),
@@ -296,8 +299,7 @@ fn take_up_all(
 fn recall(owner: &mut Owner, history: &History, runs: &[RunId]) -> Result<(), StartError> {
     let mut live: BTreeSet<RunId> = history.open_runs()?.into_iter().collect();
     live.extend(runs);
-    let unknown = |why| StartError::System(format!("what is used of limits is not known: {why}"));
-    owner.recall(history.charges()?, &live).map_err(unknown)
+    owner.recall(history.charges()?, &live).map_err(StartError::Limits)
 }
 
 fn take_up(

@@ -12,7 +12,7 @@ use engine::policy::{Charge, Per};
 use engine::run::{Event, Fact, Fence, Guard, Micros, RunId, StoppedBy};
 use serde_json::{Value, json};
 
-use crate::projection::Charged;
+use crate::projection::{Charged, Correction};
 
 /// What is reserved, and by which attempt.
 #[derive(Debug, Default)]
@@ -20,12 +20,6 @@ pub(super) struct Quotas {
     ledger: Ledger,
     /// Reservations of attempts that run.
     open: BTreeMap<Fence, u64>,
-}
-
-/// One of the two things that are recorded of a reservation.
-enum Past {
-    Began(Fence, Reservation),
-    Ended(Fence, Micros),
 }
 
 /// Whether limits that ask for a review hold a call up.
@@ -58,6 +52,12 @@ impl Quotas {
             Reviewed::Yes => self.ledger.reserve_approved(account, charges, now),
         }
         .map(Some)
+    }
+
+    /// Goes back to a clock that was corrected, as the ledger says; what it gives is to be recorded.
+    pub(super) fn correct(&mut self, now: Micros) -> Option<Correction> {
+        let nothing = self.ledger.correct(micros(now))?;
+        Some(Correction { number: nothing.number, at: nothing.at })
     }
 
     /// Gives back what a call took that did not begin.
@@ -98,37 +98,31 @@ impl Quotas {
         }
     }
 
-    /// Takes in what was recorded. Runs that have ended and are not gone on with keep no counters of
-    /// their own.
+    /// Takes in what was recorded, in the order of the record, which is that of the numbers. What has ended, or was
+    /// an earlier owner's, holds nothing, so never more is held at once than there was. Runs that have ended and are
+    /// not gone on with keep no counters of their own.
     ///
     /// # Errors
     /// The first row that does not follow from those before: then nobody knows what is left.
     pub(super) fn recall(
         &mut self,
-        rows: Vec<Charged>,
+        mut rows: Vec<Charged>,
         live: &BTreeSet<RunId>,
     ) -> Result<(), String> {
-        let mut facts = Vec::with_capacity(rows.len().saturating_mul(2));
+        rows.sort_by_key(|row| row.reservation.number);
+        let newest = rows.iter().map(|row| row.fence.epoch()).max().unwrap_or(0);
         for Charged { run, fence, mut reservation, ended } in rows {
             if !live.contains(&run) {
                 reservation.charges.retain(|charge| charge.per != Per::Run);
             }
-            let (at, number) = (reservation.at, reservation.number);
-            if let Some(ended) = ended {
-                facts.push((micros(ended).max(at), number, Past::Ended(fence, ended)));
-            }
-            facts.push((at, number, Past::Began(fence, reservation)));
-        }
-        // As they happened; of one time what began before what ended, so that nothing ends before it began.
-        facts.sort_by_key(|(at, number, past)| (*at, matches!(past, Past::Ended(..)), *number));
-        for (_, number, past) in facts {
-            match past {
-                Past::Began(fence, reservation) => {
-                    let fact = quota::Fact::Reserved(reservation);
-                    self.ledger.fold(&fact).map_err(|error| error.to_string())?;
-                    self.open.insert(fence, number);
-                }
-                Past::Ended(fence, at) => self.settle(fence, at),
+            let number = reservation.number;
+            let fact = quota::Fact::Reserved(reservation);
+            self.ledger.fold(&fact).map_err(|error| error.to_string())?;
+            if ended.is_none() && fence.epoch() == newest {
+                self.open.insert(fence, number);
+            } else {
+                // What was just folded is open.
+                drop(self.ledger.settle(number, ended.map_or(0, micros)));
             }
         }
         Ok(())

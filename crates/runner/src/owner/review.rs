@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use engine::policy::quota::{Account, Exceeded, Reservation};
-use engine::policy::{Approve, Verdict};
+use engine::policy::{Approve, Constraints, Verdict};
 use engine::run::{
     ApprovalId, ApprovalRequest, Command, Refusal, Rejection, Reviewer, Ruling, RunId, StoppedBy,
     Subject, Terms,
@@ -18,6 +18,7 @@ use super::{Answer, Owner, Refusing, Turn};
 use crate::gate::{
     Admitted, Asked, Gate, Presented, Principal, Refused, Reviewed, owned, unreviewed,
 };
+use crate::projection;
 use crate::record::{self, DecidedCall};
 
 /// What comes of asking everybody who has a say.
@@ -124,6 +125,7 @@ impl Owner {
         let request = review.map(|review| Arc::clone(&review.request));
         let site = Site { run, step, account: quota::account(run, &principal.id) };
         let name = known.plan().node(step).map_or("", |node| &*node.name);
+        let timeout = known.plan().workflow().step(step).map(|step| step.timeout);
         let (tool, judged) = (asked.tool.clone(), {
             let now = turn.now();
             let presented = self.presented.get(&run).map(|tickets| Presented { tickets, now });
@@ -137,7 +139,7 @@ impl Owner {
             principal.id.clone_into(&mut draft.principal);
             turn.draft(self.isolation().mark(draft));
         }
-        let call = match judged {
+        let mut call = match judged {
             Ok(admitted) => Wanted { admitted, approve: None, reasons: Vec::new() },
             Err(Refused::Review(reviewed)) => {
                 let Reviewed { admitted, approve, reasons } = *reviewed;
@@ -150,9 +152,24 @@ impl Owner {
                 return Ok(site.refuse(Refusal::Policy { stopped_by: by, decision }));
             }
         };
+        // No call has longer than its step.
+        let own = Constraints { timeout, ..Constraints::default() };
+        call.admitted.constraints = call.admitted.constraints.tightened(own);
+        self.correct(&call, turn);
         match request {
             Some(request) => self.again(&site, call, &request, turn),
             None => self.fresh(&site, call, turn),
+        }
+    }
+
+    /// Brings the ledger back to a clock that was corrected, before it is asked about a call.
+    fn correct(&mut self, call: &Wanted, turn: &mut Turn) {
+        if call.admitted.charges.is_empty() {
+            return;
+        }
+        if let Some(correction) = self.quotas.correct(turn.now()) {
+            turn.draft(record::node_draft(projection::CORRECTED_KIND, &correction, turn.now()));
+            turn.change(correction.row());
         }
     }
 

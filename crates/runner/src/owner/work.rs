@@ -36,6 +36,7 @@ pub(super) fn fast(gate: &Arc<Gate>, principal: &Arc<Principal>, admitted: &Admi
         arguments: admitted.arguments.clone(),
         files: FileFilter::new(Arc::clone(gate), Arc::clone(principal), admitted),
         largest: admitted.constraints.max_file_size,
+        within: admitted.constraints.timeout,
         redact: admitted.constraints.redact,
     }))
 }

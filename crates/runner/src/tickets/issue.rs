@@ -11,8 +11,8 @@ use journal::{CommitError, Journal, Operation, ReadError, Reader};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ticket::{
-    Audience, Claims, Expiry, Id, LIFE_MAX, LIFE_TOOL, LIFE_WORKFLOW, MintError, SKEW, Signer,
-    Spent, Ticket,
+    Audience, Claims, Expiry, Id, LIFE_MAX, LIFE_TOOL, LIFE_WORKFLOW, MintError, Signer, Spent,
+    Ticket,
 };
 
 use super::book::Shut;
@@ -32,6 +32,10 @@ pub struct Issuing<'a> {
     pub(crate) journal: &'a Journal,
     pub(crate) principal: &'a Principal,
 }
+
+/// How wrong a clock may be when a ticket is revoked, or when a node starts, without the revocation being over before
+/// the ticket is.
+const CLOCK_WRONG: Duration = Duration::from_hours(31 * 24);
 
 /// How long a ticket lives; written in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,7 +226,7 @@ impl Issuing<'_> {
         // It counts in this process before it is on record: what is told to be revoked is revoked everywhere.
         let revocation = match what {
             Revoke::One(id) => {
-                let over = time(now).after(LIFE_MAX).after(SKEW);
+                let over = time(now).after(LIFE_MAX).after(CLOCK_WRONG);
                 known.revoke(id, Expiry(over)).map_err(NotIssued::Full)?;
                 Revocation { ticket: Some((id.to_string(), over.0)), epoch: None, decision }
             }

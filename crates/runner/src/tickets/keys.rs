@@ -220,6 +220,9 @@ pub enum Earlier {
     Retired,
 }
 
+/// The name of a key that is being written.
+const ASIDE: &str = "ticket.new";
+
 /// Makes a new key, with which tickets of its scheme are signed from now on.
 ///
 /// # Errors
@@ -238,6 +241,10 @@ pub fn rotate(layout: &Layout, scheme: Scheme, earlier: Earlier) -> Result<Keys,
         .filter_map(|path| scheme.number(&path).map(|number| (number, path)))
         .collect();
     numbers.sort();
+    // Keys that cannot be read are not made any more usable by another one.
+    if earlier == Earlier::Kept && !numbers.is_empty() {
+        Keys::read(layout)?;
+    }
     if earlier == Earlier::Kept && numbers.len() >= KEYS_MAX {
         return Err(KeysError::TooMany);
     }
@@ -249,13 +256,17 @@ pub fn rotate(layout: &Layout, scheme: Scheme, earlier: Earlier) -> Result<Keys,
         source: io::Error::other(error.to_string()),
     })?;
     let text: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(system(&path))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(system(&path))?;
+    // Under another name until it is whole: half a key would make every one unusable.
+    let aside = folder.join(ASIDE);
+    drop(fs::remove_file(&aside));
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside);
+    let written = written.and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::hard_link(&aside, &path)
+    });
+    drop(fs::remove_file(&aside));
+    written.map_err(system(&path))?;
     if earlier == Earlier::Retired {
         for (_, path) in &numbers {
             fs::remove_file(path).map_err(system(path))?;
@@ -300,4 +311,44 @@ fn one(path: &Path) -> Result<Vec<u8>, KeysError> {
     };
     let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
     bytes.filter(|_| rest.is_empty()).ok_or_else(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(folder: &tempfile::TempDir) -> Layout {
+        let layout = Layout::of(folder.path()).unwrap();
+        layout.create().unwrap();
+        layout
+    }
+
+    #[test]
+    fn a_key_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = layout(&folder);
+        for scheme in [Scheme::Secret, Scheme::Signed] {
+            let keys = rotate(&layout, scheme, Earlier::Kept).unwrap();
+            assert_eq!(keys.names(scheme).len(), 1);
+            // What an interrupted rotation leaves is no key and stops nobody.
+            fs::write(layout.keys().join(ASIDE), "00").unwrap();
+            assert_eq!(rotate(&layout, scheme, Earlier::Kept).unwrap().names(scheme).len(), 2);
+            assert!(!layout.keys().join(ASIDE).exists());
+        }
+    }
+
+    #[test]
+    fn another_key_is_not_made_beside_one_that_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = layout(&folder);
+        rotate(&layout, Scheme::Secret, Earlier::Kept).unwrap();
+        let (before, after) = Scheme::Secret.affixes();
+        let path = layout.keys().join(format!("{before}1{after}"));
+        fs::write(&path, "").unwrap();
+        assert!(rotate(&layout, Scheme::Secret, Earlier::Kept).is_err());
+        assert_eq!(fs::read_dir(layout.keys()).unwrap().count(), 1);
+        // Retiring is the way out.
+        let keys = rotate(&layout, Scheme::Secret, Earlier::Retired).unwrap();
+        assert_eq!(keys.names(Scheme::Secret).len(), 1);
+    }
 }

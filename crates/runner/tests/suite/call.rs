@@ -56,6 +56,40 @@ fn a_call_is_decided_recorded_and_answered_like_a_step() {
 }
 
 #[test]
+fn limits_and_constraints_for_files_hold_in_a_search_from_above() {
+    let project = Project::new();
+    let policy = "
+version: 1
+name: test
+rules:
+  - { name: search, match: { tool: search.grep }, action: allow }
+  - { name: counted, match: { tool: search.grep, path_glob: [\"docs/counted/**\"] }, action: allow, limits: [ { count: 1, per: principal, window: 1h } ] }
+  - { name: small, match: { tool: search.grep, path_glob: [\"docs/small/**\"] }, action: allow, constraints: { max_file_size: 8 } }
+  - { name: masked, match: { tool: search.grep, path_glob: [\"docs/masked/**\"] }, action: allow, constraints: { redact: output } }
+";
+    std::fs::write(project.layout.policy(), policy).unwrap();
+    for folder in ["counted", "small", "masked", "open"] {
+        std::fs::create_dir_all(project.path().join("docs").join(folder)).unwrap();
+        std::fs::write(project.path().join("docs").join(folder).join("s"), "needle one\n").unwrap();
+    }
+    std::fs::write(project.path().join("docs/small/t"), "needle\n").unwrap();
+    let node = project.node(Doing::Really, Adopt::Nothing);
+    let found = |path: &str| -> Vec<String> {
+        let told = done(&node, "search.grep", json!({ "pattern": "needle", "path": path }));
+        assert_eq!(told.state, StepState::Succeeded, "{path}");
+        let lines = told.outputs["lines"].as_array().unwrap().iter();
+        lines.map(|line| line["file"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(found("docs"), ["docs/open/s", "docs/small/t"]);
+    // Asked for by itself each is found, and held to its rule.
+    assert_eq!(found("docs/masked/s"), ["docs/masked/s"]);
+    assert_eq!(found("docs/counted/s"), ["docs/counted/s"]);
+    let again = done(&node, "search.grep", json!({ "pattern": "x", "path": "docs/counted/s" }));
+    assert_eq!(again.state, StepState::Denied);
+    node.stop().unwrap();
+}
+
+#[test]
 fn the_policy_decides_about_calls() {
     let project = Project::new();
     let node = project.node(Doing::Really, Adopt::Nothing);

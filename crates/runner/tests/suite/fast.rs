@@ -4,9 +4,15 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::sync::mpsc::channel;
+use std::time::Instant;
 
-use runner::executor::fast::{self, Allowed, FastError, OpenError, TEXT_BYTES};
+use runner::executor::fast::{self, Allowed, FastError, OpenError, TEXT_BYTES, Until};
+use runner::history::History;
+use runner::{Adopt, Doing, RunState, StepState};
 use serde_json::{Value, json};
+
+use crate::support::{PATIENCE, Project, submission, to_the_end, until_end};
 
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -21,7 +27,9 @@ fn project() -> tempfile::TempDir {
 }
 
 fn call(root: &Path, tool: &str, arguments: &Value) -> Result<Value, FastError> {
-    fast::call(root, tool, arguments, Allowed { file: &mut |_| true, largest: None })
+    let until = Until::default();
+    let allowed = Allowed { file: &mut |_| Some(u64::MAX), largest: None, until: &until };
+    fast::call(root, tool, arguments, allowed)
 }
 
 fn ask(root: &Path, tool: &str, arguments: Value) -> Value {
@@ -104,18 +112,120 @@ fn a_long_file_is_cut_at_a_character_and_said_so() {
 #[test]
 fn a_search_looks_only_into_files_it_may_read() {
     let folder = project();
-    let mut filter = |path: &str| !path.contains("deep");
-    let allowed = Allowed { file: &mut filter, largest: None };
-    let arguments = json!({ "pattern": "needle", "path": "." });
-    let found = fast::call(folder.path(), "search.grep", &arguments, allowed).unwrap();
-    assert_eq!(found["matches"], 1, "{found}");
+    let found = |deep: Option<u64>| {
+        let mut filter = |path: &str| if path.contains("deep") { deep } else { Some(17) };
+        let until = Until::default();
+        let allowed = Allowed { file: &mut filter, largest: None, until: &until };
+        let arguments = json!({ "pattern": "needle", "path": "." });
+        fast::call(folder.path(), "search.grep", &arguments, allowed).unwrap()["matches"].clone()
+    };
+    assert_eq!(found(None), 1);
+    assert_eq!(found(Some(22)), 1, "it is larger");
+    assert_eq!(found(Some(23)), 3);
+}
+
+/// Every tool, with arguments by which it answers.
+fn tools() -> [(&'static str, Value); 6] {
+    [
+        ("fs.read", json!({ "path": "docs/a.md" })),
+        ("fs.list", json!({ "path": "docs" })),
+        ("fs.exists", json!({ "path": "docs" })),
+        ("search.glob", json!({ "pattern": "**" })),
+        ("search.grep", json!({ "pattern": "needle", "path": "." })),
+        ("search.grep", json!({ "pattern": "needle", "text": "needle" })),
+    ]
+}
+
+#[test]
+fn a_tool_ends_at_its_deadline_and_when_it_is_stopped() {
+    let folder = project();
+    let ask = |until: &Until, tool: &str, arguments: &Value| {
+        let allowed = Allowed { file: &mut |_| Some(u64::MAX), largest: None, until };
+        fast::call(folder.path(), tool, arguments, allowed)
+    };
+    let now = Instant::now();
+    for (tool, arguments) in tools() {
+        let late = ask(&Until::new(Some(now)), tool, &arguments);
+        assert!(matches!(late, Err(FastError::TimedOut)), "{tool}: {late:?}");
+        let early = Until::new(now.checked_add(PATIENCE));
+        assert!(ask(&early, tool, &arguments).is_ok(), "{tool}");
+        early.stop().stop();
+        let stopped = ask(&early, tool, &arguments);
+        assert!(matches!(stopped, Err(FastError::Cancelled)), "{tool}: {stopped:?}");
+    }
+}
+
+#[test]
+fn a_search_that_is_stopped_looks_no_further_and_tells_nothing() {
+    let folder = project();
+    for number in 0..50 {
+        fs::write(folder.path().join(format!("docs/{number}.md")), "needle\n").unwrap();
+    }
+    for (tool, arguments) in tools().into_iter().skip(3).take(2) {
+        let asked = |stop_at: Option<usize>| {
+            let (mut files, until) = (0, Until::default());
+            let stop = until.stop();
+            let mut file = |_: &str| {
+                files += 1;
+                if Some(files) == stop_at {
+                    stop.stop();
+                }
+                Some(u64::MAX)
+            };
+            let allowed = Allowed { file: &mut file, largest: None, until: &until };
+            let found = fast::call(folder.path(), tool, &arguments, allowed);
+            (files, matches!(found, Err(FastError::Cancelled)))
+        };
+        assert_eq!(asked(Some(5)), (5, true), "{tool}");
+        assert_eq!(asked(Some(53)), (53, true), "{tool}: at its last file");
+        assert_eq!(asked(None), (53, false), "{tool}");
+    }
+}
+
+/// Files that take minutes to search: one, under many names.
+fn endless(project: &Project) {
+    let first = project.path().join("0");
+    fs::write(&first, "hay\n".repeat(usize::try_from(TEXT_BYTES).unwrap() / 4)).unwrap();
+    for number in 1..4_000 {
+        fs::hard_link(&first, project.path().join(number.to_string())).unwrap();
+    }
+}
+
+fn search(timeout: &str) -> String {
+    format!(
+        "version: 1\nname: search\nsteps:\n  - {{ name: find, tool: search.grep, with: {{ pattern: needle, path: . }}, timeout: {timeout} }}\n"
+    )
+}
+
+#[test]
+fn a_search_of_a_cancelled_run_is_stopped_and_one_that_takes_too_long_times_out() {
+    let project = Project::new();
+    endless(&project);
+    let node = project.node(Doing::Really, Adopt::Nothing);
+    let (watcher, events) = channel();
+    let run = node.submit(submission(&search("10m"), None), Some(watcher)).unwrap().run;
+    while events.recv_timeout(PATIENCE).unwrap().kind() != "step.started" {}
+    node.cancel(run, "enough").unwrap();
+    until_end(&events, run);
+    let (late, _) = to_the_end(&node, &search("50ms"));
+    node.stop().unwrap();
+    let history = History::open(&project.layout).unwrap();
+    let told = |run| {
+        let view = history.run(run).unwrap().view;
+        (view.summary.state, view.steps[0].state)
+    };
+    assert_eq!(told(run), (RunState::Cancelled, StepState::Cancelled));
+    assert_eq!(told(late), (RunState::Failed, StepState::TimedOut));
+    let line = format!("{:?}", history.run(late).unwrap().view.steps[0]);
+    assert!(line.contains("longer than allowed"), "{line}");
 }
 
 #[test]
 fn a_file_larger_than_the_decision_allows_is_not_read() {
     let folder = project();
     let read = |largest| {
-        let allowed = Allowed { file: &mut |_| true, largest: Some(largest) };
+        let until = Until::default();
+        let allowed = Allowed { file: &mut |_| None, largest: Some(largest), until: &until };
         fast::call(folder.path(), "fs.read", &json!({ "path": "docs/a.md" }), allowed)
     };
     assert!(matches!(read(16), Err(FastError::TooLarge { size: 17, largest: 16, .. })));

@@ -1,14 +1,17 @@
 //! Limits over many calls: what is counted, what is not, and that a restart forgets nothing.
 //! The arithmetic of windows is the policy crate's and tested there.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 
 use crate::support::{Project, submission, until_end};
-use crate::town::{Town, steps};
-use engine::policy::Per;
-use engine::policy::quota::{Account, Ledger};
-use engine::run::{Ended, Fact, StepState};
-use runner::{Adopt, Doing, Ruling};
+use crate::town::{SECOND, Town, gate_of, steps};
+use engine::policy::quota::{Account, Ledger, Reservation};
+use engine::policy::{Charge, ChargeKind, Exceed, Per};
+use engine::run::{Ended, Fact, Fence, Micros, StepState};
+use runner::owner::Owner;
+use runner::projection::{CORRECTED_KIND, Charged};
+use runner::{Adopt, Doing, Ruling, RunId};
 
 fn limited(limit: &str) -> String {
     format!(
@@ -189,6 +192,111 @@ fn a_restart_at_any_point_gives_the_same_ledger() {
     town.restart(&policy, 0);
     assert_eq!(told(&town, town.owner.ledger()).len(), before.len());
     assert_eq!(town.owner.ledger().open().count(), 0, "nothing runs after a restart");
+}
+
+const DECADE: i64 = 10 * 365 * 24 * 3600 * SECOND;
+
+#[test]
+fn a_call_under_a_clock_that_was_ahead_locks_nothing_once_it_is_set_right() {
+    let policy = limited("count: 2, per: principal, window: 1h");
+    let mut town = Town::new(&policy);
+    let right = town.now;
+    town.now += DECADE;
+    town.submit(&steps(&["a"]), "user:ada");
+    town.finish(Ended::Succeeded);
+    town.now = right + SECOND;
+    town.restart(&policy, 8);
+    // What was made ahead counts as made now, on record, and what a limit stops corrects the ledger all the same.
+    town.submit(&steps(&["a", "b"]), "user:ada");
+    town.finish(Ended::Succeeded);
+    assert_eq!(started(&town), 2);
+    assert!(town.denial().contains("2 used"), "{}", town.denial());
+    assert!(town.denial().contains("it fits again in 36"), "{}", town.denial());
+    let corrections =
+        |town: &Town| town.turns.iter().flatten().filter(|kind| *kind == CORRECTED_KIND).count();
+    assert_eq!(corrections(&town), 1);
+    // Restarts in between put nothing off: the moment of the correction is on record.
+    for _ in 0..3 {
+        town.wait(1_200);
+        town.restart(&policy, 8);
+        let recalled = town.recalled(&policy, 8);
+        assert_eq!(told(&town, recalled.ledger()), told(&town, town.owner.ledger()));
+    }
+    town.wait(60);
+    town.submit(&steps(&["a", "b", "c"]), "user:ada");
+    town.finish(Ended::Succeeded);
+    assert_eq!((started(&town), corrections(&town)), (4, 1));
+    // A small step back is waited for and corrects nothing.
+    town.now -= 300 * SECOND;
+    town.submit(&steps(&["a"]), "user:ada");
+    assert_eq!((started(&town), corrections(&town)), (4, 1));
+}
+
+#[test]
+fn a_correction_at_any_point_gives_the_same_ledger_after_a_restart() {
+    let policy = limited(
+        "count: 5, per: run }, { count: 9, per: principal, window: 10m }, { concurrent: 4, per: tenant",
+    );
+    let mut town = Town::new(&policy);
+    let steps_of_the_clock = [900, -900, 300, -300, 0, DECADE / SECOND, -DECADE / SECOND, 97];
+    for (round, by) in steps_of_the_clock.into_iter().cycle().take(32).enumerate() {
+        town.now += by * SECOND;
+        match round % 3 {
+            0 => {
+                town.submit(&steps(&["a", "b"]), "user:ada");
+            }
+            1 => town.finish(Ended::Succeeded),
+            _ => {
+                town.submit(&steps(&["a"]), "user:bob");
+            }
+        }
+        let recalled = town.recalled(&policy, 8);
+        assert_eq!(told(&town, recalled.ledger()), told(&town, town.owner.ledger()), "{round}");
+    }
+    let corrected = town.turns.iter().flatten().filter(|kind| *kind == CORRECTED_KIND).count();
+    assert!(corrected > 3, "{corrected} corrections");
+}
+
+#[test]
+fn any_number_of_calls_of_one_moment_is_taken_in() {
+    let charge = Charge {
+        rule: "few".into(),
+        limit: 0,
+        kind: ChargeKind::Concurrent,
+        amount: 1,
+        max: u64::MAX,
+        per: Per::Tenant,
+        window: None,
+        on_exceed: Exceed::Deny,
+        approve: None,
+    };
+    let account = Account { tenant: "default".into(), principal: "p".into(), run: "r".into() };
+    let row = |number: u64, ended: Option<Micros>, epoch: u32| Charged {
+        run: RunId([1; 16]),
+        fence: Fence::new(epoch, u32::try_from(number).unwrap() + 1),
+        reservation: Reservation {
+            number,
+            account: account.clone(),
+            charges: vec![charge.clone()],
+            used: vec![0],
+            at: 5,
+        },
+        ended,
+    };
+    let check = |ended: Option<Micros>, epochs: u32, held: Option<u64>| {
+        let epoch = |number: u64| 1 + u32::from(epochs > 1 && number == 17_999);
+        let rows: Vec<Charged> =
+            (0..18_000).map(|number| row(number, ended, epoch(number))).collect();
+        let mut owner = Owner::new(gate_of(&limited("count: 1, per: run")), 8, Doing::Nothing);
+        let taken = owner.recall(rows, &BTreeSet::new());
+        let used = taken.map(|()| owner.ledger().used(&account, &charge, 9)).ok();
+        assert_eq!(used, held, "{ended:?}, {epochs}");
+    };
+    check(Some(Micros(5)), 1, Some(0));
+    // Those of an owner that died hold nothing once there is another.
+    check(None, 2, Some(1));
+    // The control: more than can be held at once are refused.
+    check(None, 1, None);
 }
 
 #[test]

@@ -22,10 +22,16 @@ pub(super) fn call(
             reason: error.to_string(),
         })?
         .compile_matcher();
-    let mut paths: Vec<String> = walk::files(root, path)?
-        .into_iter()
-        .filter(|path| matcher.is_match(path) && (allowed.file)(path))
-        .collect();
+    let mut paths = Vec::new();
+    for file in walk::files(root, path, allowed.until)? {
+        allowed.until.check()?;
+        if paths.len() > RESULT_ENTRIES {
+            break;
+        }
+        if matcher.is_match(&file) && (allowed.file)(&file).is_some() {
+            paths.push(file);
+        }
+    }
     let truncated = paths.len() > RESULT_ENTRIES;
     paths.truncate(RESULT_ENTRIES);
     Ok(json!({ "matches": paths.len(), "paths": paths, "truncated": truncated }))

@@ -9,7 +9,7 @@ use std::path::Path;
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
-use super::{Allowed, FastError, RESULT_ENTRIES, TEXT_BYTES, beneath, walk};
+use super::{Allowed, FastError, RESULT_ENTRIES, TEXT_BYTES, Until, beneath, walk};
 
 /// Largest compiled expression, in bytes.
 const PATTERN_BYTES: usize = 1024 * 1024;
@@ -33,40 +33,43 @@ pub(super) fn call(
         reason: error.to_string(),
     };
     let expression = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build().map_err(wrong)?;
-    let mut lines = Vec::new();
+    let until = allowed.until;
+    let mut found = Found { expression, until, lines: Vec::new() };
     match within {
-        Within::Text(text) => matching(&expression, None, text.as_bytes(), &mut lines),
+        Within::Text(text) => found.search(None, text.as_bytes())?,
         Within::Files(path) => {
-            for file in files(root, path)? {
-                if lines.len() > RESULT_ENTRIES {
+            for file in files(root, path, until)? {
+                until.check()?;
+                if found.is_full() {
                     break;
                 }
-                if !(allowed.file)(&file) {
-                    continue;
-                }
-                if let Some(bytes) = contents(root, &file, allowed.largest) {
-                    matching(&expression, Some(&file), &bytes, &mut lines);
+                let Some(largest) = (allowed.file)(&file) else { continue };
+                // Whoever was asked may have taken their time.
+                until.check()?;
+                if let Some(bytes) = contents(root, &file, largest) {
+                    found.search(Some(&file), &bytes)?;
                 }
             }
         }
     }
+    let mut lines = found.lines;
     let truncated = lines.len() > RESULT_ENTRIES;
     lines.truncate(RESULT_ENTRIES);
     Ok(json!({ "matches": lines.len(), "lines": lines, "truncated": truncated }))
 }
 
-fn files(root: &Path, path: &str) -> Result<Vec<String>, FastError> {
-    match walk::files(root, path) {
+fn files(root: &Path, path: &str, until: &Until) -> Result<Vec<String>, FastError> {
+    match walk::files(root, path, until) {
         Err(FastError::Kind { .. }) => Ok(vec![path.to_owned()]),
         other => other,
     }
 }
 
 /// The file's first [`TEXT_BYTES`]; one that went away meanwhile or is larger than allowed is passed over.
-fn contents(root: &Path, path: &str, largest: Option<u64>) -> Option<Vec<u8>> {
+fn contents(root: &Path, path: &str, largest: u64) -> Option<Vec<u8>> {
     let file = beneath::open(root, path).ok()?;
     let about = file.metadata().ok()?;
-    if !about.is_file() || largest.is_some_and(|largest| about.len() > largest) {
+    if !about.is_file() || about.len() > largest {
         return None;
     }
     let mut bytes = Vec::new();
@@ -74,19 +77,35 @@ fn contents(root: &Path, path: &str, largest: Option<u64>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn matching(expression: &Regex, file: Option<&str>, bytes: &[u8], lines: &mut Vec<Value>) {
-    if bytes.is_empty() {
-        return;
+/// The lines found so far, and for what.
+struct Found<'a> {
+    expression: Regex,
+    until: &'a Until,
+    lines: Vec<Value>,
+}
+
+impl Found<'_> {
+    /// Whether there is one more than is listed.
+    fn is_full(&self) -> bool {
+        self.lines.len() > RESULT_ENTRIES
     }
-    // A final newline ends the last line; it does not begin another.
-    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
-        if lines.len() > RESULT_ENTRIES {
-            return;
+
+    fn search(&mut self, file: Option<&str>, bytes: &[u8]) -> Result<(), FastError> {
+        if bytes.is_empty() {
+            return Ok(());
         }
-        if expression.is_match(line) {
-            let text = String::from_utf8_lossy(line);
-            lines.push(json!({ "file": file, "line": index + 1, "text": text }));
+        // A final newline ends the last line; it does not begin another.
+        let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
+            self.until.check_at(index)?;
+            if self.is_full() {
+                return Ok(());
+            }
+            if self.expression.is_match(line) {
+                let text = String::from_utf8_lossy(line);
+                self.lines.push(json!({ "file": file, "line": index + 1, "text": text }));
+            }
         }
+        Ok(())
     }
 }

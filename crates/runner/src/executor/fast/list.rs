@@ -6,10 +6,10 @@ use std::path::Path;
 use rustix::fs::{Dir, FileType};
 use serde_json::{Value, json};
 
-use super::{FastError, RESULT_ENTRIES, beneath};
+use super::{FastError, RESULT_ENTRIES, Until, beneath};
 
-pub(super) fn call(root: &Path, path: &str) -> Result<Value, FastError> {
-    let mut entries = entries(root, path)?;
+pub(super) fn call(root: &Path, path: &str, until: &Until) -> Result<Value, FastError> {
+    let mut entries = entries(root, path, until)?;
     let truncated = entries.len() > RESULT_ENTRIES;
     entries.truncate(RESULT_ENTRIES);
     let listed: Vec<Value> = entries
@@ -20,7 +20,11 @@ pub(super) fn call(root: &Path, path: &str) -> Result<Value, FastError> {
 }
 
 /// Names and kinds in one folder, sorted; names that are not UTF-8 are shown with replacement characters.
-pub(super) fn entries(root: &Path, path: &str) -> Result<Vec<(String, FileType)>, FastError> {
+pub(super) fn entries(
+    root: &Path,
+    path: &str,
+    until: &Until,
+) -> Result<Vec<(String, FileType)>, FastError> {
     let file = beneath::open(root, path)?;
     let wrong = || FastError::Kind { path: path.to_owned(), wanted: "folder" };
     let failed =
@@ -33,7 +37,8 @@ pub(super) fn entries(root: &Path, path: &str) -> Result<Vec<(String, FileType)>
         return Err(wrong());
     }
     let mut found = Vec::new();
-    for entry in Dir::read_from(&file).map_err(failed)? {
+    for (place, entry) in Dir::read_from(&file).map_err(failed)?.enumerate() {
+        until.check_at(place)?;
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name != "." && name != ".." {

@@ -9,6 +9,7 @@ mod glob;
 mod grep;
 mod list;
 mod read;
+mod until;
 mod walk;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use crate::tool;
 
 pub use beneath::OpenError;
+pub use until::{Stop, Until};
 
 /// Largest text a fast-path tool reads from one file or returns, in bytes. Longer is cut and said so.
 pub const TEXT_BYTES: u64 = 1024 * 1024;
@@ -68,20 +70,29 @@ pub enum FastError {
         #[source]
         source: std::io::Error,
     },
+    /// It did not end in time.
+    #[error("longer than allowed")]
+    TimedOut,
+    /// It was asked to stop.
+    #[error("stopped before it ended")]
+    Cancelled,
     /// The tool is not a fast-path tool.
     #[error("`{0}` is not a read-only tool")]
     Unknown(String),
 }
 
-/// What a call may read beyond the path it was decided for.
+/// What a call may read beyond the path it was decided for, and until when.
 pub struct Allowed<'a> {
-    /// Whether a search may look into this file, relative to the root.
-    pub file: &'a mut dyn FnMut(&str) -> bool,
+    /// How large this file, relative to the root, may be, in bytes, for a search to look into it; nothing where it may
+    /// not, whatever its size.
+    pub file: &'a mut dyn FnMut(&str) -> Option<u64>,
     /// Largest file that may be read, in bytes.
     pub largest: Option<u64>,
+    /// Until when it goes on.
+    pub until: &'a Until,
 }
 
-/// Runs one read-only tool with validated, normalised `arguments` beneath `root`.
+/// Runs one read-only tool with validated, normalised `arguments` beneath `root`. What it finds too late is not given.
 ///
 /// # Errors
 /// See [`FastError`]; nothing has changed in any case.
@@ -93,9 +104,11 @@ pub fn call(
 ) -> Result<Value, FastError> {
     let text = |key: &str| arguments.get(key).and_then(Value::as_str);
     let path = text("path").unwrap_or(".");
-    match name {
+    let until = allowed.until;
+    until.check()?;
+    let found = match name {
         tool::FS_READ => read::call(root, path, allowed.largest),
-        tool::FS_LIST => list::call(root, path),
+        tool::FS_LIST => list::call(root, path, until),
         tool::FS_EXISTS => exists::call(root, path),
         tool::SEARCH_GLOB => glob::call(root, path, text("pattern").unwrap_or_default(), allowed),
         tool::SEARCH_GREP => {
@@ -103,5 +116,7 @@ pub fn call(
             grep::call(root, &within, text("pattern").unwrap_or_default(), allowed)
         }
         _ => Err(FastError::Unknown(name.to_owned())),
-    }
+    }?;
+    until.check()?;
+    Ok(found)
 }

@@ -190,6 +190,7 @@ fn a_read_is_permitted_for_its_own_path_and_size() {
     let fast = |path: &str, largest| {
         Work::Fast(Box::new(Fast {
             redact: Redact::None,
+            within: None,
             tool: "fs.read".to_owned(),
             arguments: json!({ "path": path }),
             files: FileFilter::new(Arc::clone(&gate), Arc::clone(&principal), &admitted),
@@ -210,6 +211,9 @@ fn a_read_is_permitted_for_its_own_path_and_size() {
     assert_eq!(refused(fast("a.md", None)), Refused::Bound(Binding::Profile));
     assert_eq!(refused(fast("a.md", Some(11))), Refused::Bound(Binding::Profile));
     assert!(matches!(refused(Work::Nothing), Refused::Audience(_)));
+    let Work::Fast(mut longer) = fast("a.md", Some(10)) else { panic!("no read") };
+    longer.within = Some(Duration::from_secs(1));
+    assert_eq!(refused(Work::Fast(longer)), Refused::Bound(Binding::Profile));
 }
 
 #[test]
