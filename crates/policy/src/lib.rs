@@ -34,7 +34,7 @@ pub mod units;
 pub use builtin::{POLICY_CHANGES, POLICY_TOOL, WIDENS};
 pub use call::{Call, OwnedCall};
 pub use catalogue::{Catalogue, CatalogueError, Effect, Tool};
-pub use change::{Changed, Comparison, Shift, compare, witnesses};
+pub use change::{Changed, Comparison, Shift, compare, only_narrows, witnesses};
 pub use coverage::{ArgumentCoverage, Coverage, RuleCoverage};
 pub use decision::{
     Action, Approve, Approver, Basis, Charge, ChargeKind, Constraints, Contribution, Decision,

@@ -76,14 +76,17 @@ impl Keyring {
 
     /// Draws a new key and keeps the one in use beside it. Durable when this returns.
     pub(crate) fn renew(&mut self) -> Result<(), VaultError> {
-        // A change of keys that was interrupted is gone on with under the key it had drawn.
-        if self.keys.len() < MOST_KEYS {
-            let mut keys = vec![Key::draw(&self.folder.place(FILE))?];
-            keys.append(&mut self.keys);
-            write(&self.folder, FILE, &keys)?;
-            self.keys = keys;
-        }
+        let mut keys = vec![Key::draw(&self.folder.place(FILE))?];
+        keys.append(&mut self.keys);
+        keys.truncate(MOST_KEYS);
+        write(&self.folder, FILE, &keys)?;
+        self.keys = keys;
         Ok(())
+    }
+
+    /// Whether a renewal was interrupted.
+    pub(crate) fn is_renewing(&self) -> bool {
+        self.keys.len() > 1
     }
 
     /// Forgets every key but the one in use. Durable when this returns.

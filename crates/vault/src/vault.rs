@@ -129,15 +129,26 @@ impl Vault {
     pub fn renew_key(&self) -> Result<usize, VaultError> {
         let mut keys = Keyring::open(Folder::open(&self.keys)?)?;
         let folder = Folder::open(&self.secrets)?;
+        // One that was interrupted is ended first: what was sealed since is under the key that it drew.
+        if keys.is_renewing() {
+            self.reseal(&folder, &keys)?;
+            keys.forget()?;
+        }
         keys.renew()?;
+        let resealed = self.reseal(&folder, &keys)?;
+        keys.forget()?;
+        Ok(resealed)
+    }
+
+    /// Seals everything anew under the key in use.
+    fn reseal(&self, folder: &Folder, keys: &Keyring) -> Result<usize, VaultError> {
         let names = folder.names()?;
         for name in &names {
             let name = Name::new(name)?;
             let Some(file) = folder.read(name.as_str(), FILE_BYTES)? else { continue };
-            let (secret, version) = sealed::open(&keys, &name, &file)?;
-            self.write(&folder, &keys, (&name, version), &secret)?;
+            let (secret, version) = sealed::open(keys, &name, &file)?;
+            self.write(folder, keys, (&name, version), &secret)?;
         }
-        keys.forget()?;
         Ok(names.len())
     }
 

@@ -197,7 +197,9 @@ fn a_new_key_seals_everything_anew_and_an_interrupted_change_goes_on() {
         ("hunter11".into(), "hunter22".into())
     );
     assert_eq!(place.vault().renew_key().unwrap(), 2);
-    assert_eq!(key(), second, "the change goes on under the key it had drawn");
+    // What had been sealed under the key that it had drawn may have been removed since: that key is forgotten too.
+    let third = key();
+    assert!(third != second && third.lines().count() == 2, "{third}");
     assert_eq!(
         (place.get("a").unwrap(), place.get("b").unwrap()),
         ("hunter11".into(), "hunter22".into())

@@ -95,7 +95,7 @@ fn refused(refusing: &Refusing) -> Failure {
         Refusing::KeyTaken(_) => {
             Failure::of(Exit::Conflict, refusing).fix("use another key, or the same workflow and inputs")
         }
-        Refusing::NothingToRetry | Refusing::Rejected(_) => {
+        Refusing::NothingToRetry | Refusing::Agent(_) | Refusing::Rejected(_) => {
             Failure::of(Exit::Conflict, refusing).fix("`palisade runs show` says how its steps stand")
         }
     }

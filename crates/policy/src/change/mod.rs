@@ -5,6 +5,7 @@
 //! with the direction it moved in. Over calls on record that is exact for those calls; over witnesses it
 //! is a search, which can miss a difference and never invents one.
 
+mod narrowing;
 mod sample;
 mod witness;
 
@@ -16,6 +17,7 @@ use crate::call::OwnedCall;
 use crate::decision::{Decision, Verdict};
 use crate::policy::Policy;
 
+pub use narrowing::only_narrows;
 pub use witness::witnesses;
 
 /// The direction in which a decision moved.

@@ -19,6 +19,9 @@ pub(super) fn of(amendment: &Amendment) -> Vec<String> {
     some(recorded(Shift::Breaking).map(|line| text("BREAKING", line)), &mut all);
     some(recorded(Shift::Widening).map(|line| text("WIDENING", line)), &mut all);
     some(amendment.made_up.iter().map(|line| text("WIDENING (made up)", line)), &mut all);
+    if amendment.widens() && amendment.widening() == 0 {
+        all.push("WIDENING cannot be ruled out: a rule that allows is new or changed, or one that denies is gone or changed".to_owned());
+    }
     some(recorded(Shift::Narrowing).map(|line| text("narrowing", line)), &mut all);
     all
 }

@@ -10,7 +10,7 @@ mod lines;
 mod place;
 mod replace;
 
-use engine::policy::{OwnedCall, Policy};
+use engine::policy::{OwnedCall, Policy, only_narrows};
 use engine::run::Digest;
 use journal::CommitError;
 use serde::Serialize;
@@ -46,6 +46,8 @@ pub struct Amendment {
     pub recorded: Comparison,
     /// Calls that nobody has made yet and that it lets through more easily.
     pub made_up: Vec<Changed>,
+    /// Whether the rules themselves show that it allows nothing more.
+    narrows: bool,
 }
 
 /// Why the policy stays as it is.
@@ -118,7 +120,8 @@ impl Amendment {
         let known: Vec<&OwnedCall> = recorded.changed.iter().map(|line| &line.call).collect();
         let mut made_up = policy::diff(before, &after.policy).changed;
         made_up.retain(|line| line.shift == Shift::Widening && !known.contains(&&line.call));
-        Ok(Self { replaces, policy, tests: passed.len(), recorded, made_up })
+        let narrows = only_narrows(before, &after.policy);
+        Ok(Self { replaces, policy, tests: passed.len(), recorded, made_up, narrows })
     }
 
     /// Recorded calls, those alike as one, that would be denied.
@@ -133,10 +136,11 @@ impl Amendment {
         self.recorded.count(Shift::Widening) + self.made_up.len()
     }
 
-    /// Whether a second person has to approve it.
+    /// Whether a second person has to approve it: where it allows more, and where the rules do not show that it allows
+    /// nothing more. The calls above are only samples.
     #[must_use]
     pub fn widens(&self) -> bool {
-        self.widening() > 0
+        self.widening() > 0 || !self.narrows
     }
 
     /// What whoever asks for it has to type, where a plain yes is not enough.

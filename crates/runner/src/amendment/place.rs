@@ -74,6 +74,7 @@ impl Desk {
         let arguments = amendment.arguments(&file, &name, confirmed);
         let mut submission = document::deed(tool::POLICY_UPDATE, arguments)?;
         submission.agent = agent;
+        self.is_open()?;
         if history.document(projection::POLICY, amendment.policy)?.is_none() {
             self.propose(principal, &amendment, after)?;
         }

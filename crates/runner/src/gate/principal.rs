@@ -35,7 +35,7 @@ impl Principal {
 /// Kind of the principals that are people: how their ids begin, before the colon.
 pub(super) const USER: &str = "user";
 /// Kind of the principals that act for people, and the role that each of them has.
-pub(super) const AGENT: &str = "agent";
+pub(crate) const AGENT: &str = "agent";
 /// The role of a user for whom no roles are registered. No agent can have it.
 pub(super) const OPERATOR: &str = "operator";
 

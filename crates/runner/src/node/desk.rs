@@ -121,6 +121,20 @@ impl Desk {
         self.place(principal, submission, watcher, tickets)
     }
 
+    /// Whether there is room for anything new.
+    ///
+    /// # Errors
+    /// [`Unanswered::Full`] and [`Unanswered::AtSize`].
+    pub(crate) fn is_open(&self) -> Result<(), Unanswered> {
+        if self.journal.stats().reserve_spent {
+            return Err(Unanswered::Full);
+        }
+        match storage::is_at(&self.layout, self.counter.journal_most) {
+            true => Err(Unanswered::AtSize),
+            false => Ok(()),
+        }
+    }
+
     /// Submits a run of a workflow that may also be one of ours.
     ///
     /// # Errors
@@ -132,12 +146,7 @@ impl Desk {
         watcher: Option<Sender<Event>>,
         tickets: Vec<Ticket>,
     ) -> Result<Accepted, Unanswered> {
-        if self.journal.stats().reserve_spent {
-            return Err(Unanswered::Full);
-        }
-        if storage::is_at(&self.layout, self.counter.journal_most) {
-            return Err(Unanswered::AtSize);
-        }
+        self.is_open()?;
         let now = clock::now();
         let run = clock::run_id(now).map_err(|error| Unanswered::Journal(error.to_string()))?;
         if let Some(watcher) = watcher {

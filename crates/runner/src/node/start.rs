@@ -128,9 +128,9 @@ impl Node {
         let signed = audit::found(&notary);
         let options = journal::Options::new(layout.journal(), VIEWS);
         let journal = Arc::new(Journal::open_signing(options, notary)?);
+        unchanged(file.as_deref(), policy.1.as_ref())?;
         // Only the owner draws a key: of two that drew one at the same time, one would go on with a key that is lost.
         let secrecy = Arc::new(Secrecy::open(&layout, &redaction)?);
-        let system = StartError::System;
         let (policy, policy_text) = policy;
         let history = History::open(&layout)?;
         let asked = (extension, secrecy.tagger());
@@ -138,7 +138,7 @@ impl Node {
         let mut owner = Owner::new(Arc::clone(&gate), slots, doing);
         let adopt = amendment::also(adopt, &history)?;
         take_up_all(&mut owner, &history, &principals, &adopt)?;
-        let mut first = Turn::new(moment().map_err(system)?);
+        let mut first = Turn::new(moment().map_err(StartError::System)?);
         first_records(&history, &gate, policy_text, (journal.epoch(), signed), &mut first)?;
         let watch = watch((&layout, journal_most), &history, &mut first)?;
         let in_doubt = take_over(&mut owner, journal.epoch(), file.as_deref(), &mut first)?;
@@ -252,6 +252,18 @@ fn spawned(
         .name("dispatcher".to_owned())
         .spawn(move || dispatcher.run(first))
         .map_err(|error| StartError::System(error.to_string()))
+}
+
+/// That the file still holds the policy that was read from it: the owner before this one may have replaced it since.
+fn unchanged(file: Option<&Path>, read: Option<&Source>) -> Result<(), StartError> {
+    let (Some(file), Some(read)) = (file, read) else { return Ok(()) };
+    match std::fs::read(file) {
+        Ok(bytes) if bytes == read.text.as_bytes() => Ok(()),
+        _ => Err(StartError::System(format!(
+            "the policy in `{}` was changed while this process started; start it again",
+            file.display()
+        ))),
+    }
 }
 
 /// The gate of a project, with everything that is asked.

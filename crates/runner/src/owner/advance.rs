@@ -25,6 +25,7 @@ struct Prepared {
 impl Owner {
     /// Takes up everything that can be taken up now and has room in the turn; the next turn goes on with the rest.
     pub(super) fn advance(&mut self, turn: &mut Turn) {
+        self.expire(turn);
         self.lapse(turn);
         while !turn.is_full() {
             let done = match self.state.next(turn.now()) {

@@ -120,6 +120,9 @@ pub enum Refusing {
     /// Tickets deny the actions of the workflow.
     #[error(transparent)]
     Actions(Box<Unstarted>),
+    /// Only a person answers for a change of the policy.
+    #[error("a change of the policy is approved by a person, and `{0}` has the role of an agent")]
+    Agent(String),
     /// The engine says no.
     #[error(transparent)]
     Rejected(Rejection),

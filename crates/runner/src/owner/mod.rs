@@ -180,6 +180,11 @@ impl Owner {
 
     /// Moves on what time alone moves: retries that are due, leases that ran out.
     pub fn wake(&mut self, turn: &mut Turn) {
+        self.advance(turn);
+    }
+
+    /// Takes back leases that ran out, before anything else has a turn's room.
+    fn expire(&mut self, turn: &mut Turn) {
         while !turn.is_full()
             && let Some(claim) = self.state.expired(turn.now())
         {
@@ -189,7 +194,6 @@ impl Owner {
                 break;
             }
         }
-        self.advance(turn);
     }
 
     /// When [`Owner::wake`] has something to do at the earliest.

@@ -12,14 +12,16 @@ use engine::run::{
     Subject, Terms,
 };
 use engine::workflow::StepIndex;
+use serde_json::Value;
 
 use super::quota::{self, Reviewed as Excused};
 use super::{Answer, Owner, Refusing, Turn};
 use crate::gate::{
-    Admitted, Asked, Gate, Presented, Principal, Refused, Reviewed, owned, unreviewed,
+    AGENT, Admitted, Asked, Gate, Presented, Principal, Refused, Reviewed, owned, unreviewed,
 };
 use crate::projection;
 use crate::record::{self, DecidedCall};
+use crate::tool;
 
 /// What comes of asking everybody who has a say.
 pub(super) enum Settled {
@@ -103,8 +105,16 @@ impl Owner {
     pub(super) fn rule(&mut self, ruled: Ruled, turn: &mut Turn) -> Result<Answer, Refusing> {
         let Ruled { approval, ruling, by, reason } = ruled;
         self.lapse(turn);
-        let found = self.state.review(approval).map(|(run, step, _)| (run, step));
-        let (run, step) = found.ok_or(Refusing::Rejected(Rejection::NoRequest(approval)))?;
+        let found = self.state.review(approval);
+        let (run, step, review) =
+            found.ok_or(Refusing::Rejected(Rejection::NoRequest(approval)))?;
+        let subject = &review.request.subject;
+        let widens =
+            subject.arguments.get(engine::policy::WIDENS).and_then(Value::as_bool) == Some(true);
+        let deed = tool::is_deed(&subject.tool);
+        if deed && widens && by.roles.iter().any(|role| role == AGENT) {
+            return Err(Refusing::Agent(by.id));
+        }
         let id = by.id.clone();
         let by = Reviewer { id: Arc::from(by.id), roles: by.roles };
         let command = Command::Answer { run, step, approval, ruling, by, reason: reason.into() };

@@ -28,6 +28,8 @@ use crate::tool;
 
 /// Most tickets of which a use or a revocation is remembered at once. A further one is refused.
 const REMEMBERED_MAX: usize = 100_000;
+/// How far ahead a clock may be when a node starts without what was used being forgotten, in µs.
+const CLOCK_AHEAD_US: i64 = 48 * 3600 * 1_000_000;
 /// Rows read at a time.
 const PAGE: usize = 1_000;
 
@@ -140,8 +142,10 @@ impl Book {
         reader: &Reader,
         now: Micros,
     ) -> Result<Self, ReadError> {
-        let known = match rows(reader, now)? {
-            Ok(rows) => Known::of(&rows, now).map_err(|key| Shut::unreadable(&key)),
+        // A clock that is ahead now and set right later would make what is over by it count again.
+        let since = Micros(now.0.saturating_sub(CLOCK_AHEAD_US));
+        let known = match rows(reader, since)? {
+            Ok(rows) => Known::of(&rows, since).map_err(|key| Shut::unreadable(&key)),
             Err(key) => Err(Shut::unreadable(&key)),
         };
         let book = Self { known, ..Self::closed() };

@@ -17,7 +17,9 @@ use ticket::{
 
 use super::book::Shut;
 use super::keys::{self, Earlier, Keys, KeysError, Scheme};
-use super::ledger::{self, DENIED_KIND, ISSUED_KIND, Issue, REVOKED_KIND, Revocation};
+use super::ledger::{
+    self, DENIED_KIND, ISSUED_KIND, Issue, REVOKED_KIND, ROTATED_KIND, Revocation,
+};
 use super::time;
 use crate::gate::{Asked, Gate, Principal, Refused};
 use crate::layout::Layout;
@@ -241,16 +243,27 @@ impl Issuing<'_> {
         self.record(REVOKED_KIND, &revocation)
     }
 
-    /// Makes a new key of a scheme, and accepts what is accepted from now on in this process too.
+    /// Makes a new key of a scheme, and accepts what is accepted from now on in this process too. Retiring those before
+    /// is revoking every ticket signed with them, and decided like that.
     ///
     /// # Errors
-    /// [`KeysError`].
-    pub fn rotate(&self, scheme: Scheme, earlier: Earlier) -> Result<Keys, KeysError> {
+    /// [`NotIssued`]; where policy denies it the keys are as they were.
+    pub fn rotate(&self, scheme: Scheme, earlier: Earlier) -> Result<Keys, NotIssued> {
+        let decision = match earlier {
+            Earlier::Retired => self.admit(tool::TICKET_REVOKE, &json!({ "all": true }))?,
+            Earlier::Kept => Value::Null,
+        };
         let _turn = self.gate.book().turn();
         let rotated = keys::rotate(self.layout, scheme, earlier);
         // Retired keys may be gone even where making the new one failed.
         self.gate.book().accept(Keys::read(self.layout).and_then(|keys| keys.keyring()));
-        rotated
+        let keys = rotated?;
+        let accepted: Vec<String> = keys.names(scheme).iter().map(ToString::to_string).collect();
+        let body = json!({
+            "scheme": scheme, "earlier": earlier, "accepted": accepted, "decision": decision,
+        });
+        self.record(ROTATED_KIND, &body)?;
+        Ok(keys)
     }
 
     fn admit(&self, tool: &str, arguments: &Value) -> Result<Value, NotIssued> {

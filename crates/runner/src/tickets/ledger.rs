@@ -20,6 +20,8 @@ pub(crate) const ISSUED_KIND: &str = "ticket.issued";
 pub(crate) const REDEEMED_KIND: &str = "ticket.redeemed";
 /// Event type of one ticket, or all of them, being revoked.
 pub(crate) const REVOKED_KIND: &str = "ticket.revoked";
+/// Event type of new keys, and of those before them where they were retired.
+pub(crate) const ROTATED_KIND: &str = "ticket.rotated";
 /// Event type of a ticket that was asked for and not made.
 pub(crate) const DENIED_KIND: &str = "ticket.denied";
 

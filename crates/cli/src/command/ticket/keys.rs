@@ -1,10 +1,11 @@
 //! `ticket rotate` and `ticket key`: new keys, and the public halves for others.
 //! A process that owns the project makes the new one itself, so that it accepts at once what is accepted from then on.
 
-use runner::tickets::keys::{self, Earlier, Keys, Scheme};
+use runner::Adopt;
+use runner::tickets::keys::{Earlier, Keys, Scheme};
 use serde_json::{Value, json};
 
-use super::failed::keys_failure;
+use super::failed::{keys_failure, not_issued};
 use super::owner;
 use crate::arguments::Global;
 use crate::exit::Exit;
@@ -33,8 +34,10 @@ pub(super) fn rotate(global: &Global, scheme: Scheme, earlier: Earlier) -> Resul
             names.filter_map(Value::as_str).map(str::to_owned).collect()
         }
         None => {
+            // As the owner, so that nobody else goes on with keys that are retired.
+            let (node, _) = session::start(global, Adopt::Nothing)?;
             let keys =
-                keys::rotate(&layout, scheme, earlier).map_err(|error| keys_failure(&error))?;
+                node.issuing().rotate(scheme, earlier).map_err(|error| not_issued(&error))?;
             keys.names(scheme).iter().map(ToString::to_string).collect()
         }
     };

@@ -57,11 +57,8 @@ struct Rotate {
 pub(super) fn rotate(asked: &Asked<'_>, given: Value) -> Result<Value, Fault> {
     let Rotate { scheme, earlier } = params(given)?;
     let principal = asked.principal();
-    let keys = asked
-        .desk
-        .issuing(&principal)
-        .rotate(scheme, earlier)
-        .map_err(|error| refused(&error.into()))?;
+    let keys =
+        asked.desk.issuing(&principal).rotate(scheme, earlier).map_err(|error| refused(&error))?;
     let names: Vec<String> = keys.names(scheme).iter().map(ToString::to_string).collect();
     Ok(json!({ "accepted": names }))
 }

@@ -84,7 +84,7 @@ fn word(amendment: &Amendment, command: &Apply) -> &'static str {
 /// What it takes, for a person.
 pub(super) fn needs(amendment: &Amendment, command: &Apply) {
     let told = match word(amendment, command) {
-        "second_person" => "another person's approval, because it allows more".to_owned(),
+        "second_person" => "another person's approval, because it allows more or cannot be shown to allow nothing more".to_owned(),
         "approval" => "somebody else's approval, because an agent asks".to_owned(),
         _ => "your own confirmation, unless the policy in force asks for more".to_owned(),
     };
@@ -138,8 +138,14 @@ pub(super) fn outcome(
                 output::line(format!("{:<9} {}", state.name(), printable(line)));
             }
         }
-        if step.state != StepState::Succeeded {
-            output::talk("the policy is what it was");
+        match step.state {
+            StepState::Succeeded => {}
+            StepState::Denied | StepState::Failed | StepState::AwaitingApproval => {
+                output::talk("the policy is what it was");
+            }
+            _ => output::talk(
+                "whether the file was replaced is said by the file, and by the next start",
+            ),
         }
     }
     Ok(match step.state {
