@@ -964,7 +964,7 @@ inputs:
 steps:
   - { name: a, run: [ls] }
 "#,
-        r##"error: `$ref` can only reach this schema's `$defs`
+        r##"error: `$ref` can only reach a place in this schema
   --> w.yaml:8:10
    |
  8 |     c: { $ref: "https://example.com/x.json" }
@@ -1054,7 +1054,7 @@ inputs:
 steps:
   - { name: a, run: [ls] }
 "##,
-        r##"error: `$ref` to `tree` goes round in a circle
+        r##"error: `$ref` to `#/$defs/tree` goes round in a circle
   --> w.yaml:4:51
    |
  4 |   $defs: { tree: { properties: { kids: { items: { $ref: "#/$defs/tree" } } } } }

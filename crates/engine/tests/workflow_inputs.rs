@@ -159,10 +159,10 @@ fn schemas_are_bounded() {
 
     let circle = json!({ "$ref": "#/$defs/a" });
     let schema = json!({ "$defs": { "a": circle }, "properties": { "x": circle } });
-    assert_eq!(load(&schema).unwrap_err(), ["`$ref` to `a` goes round in a circle"]);
+    assert_eq!(load(&schema).unwrap_err(), ["`$ref` to `#/$defs/a` goes round in a circle"]);
 
     let missing = json!({ "properties": { "x": { "$ref": "#/$defs/b" } } });
-    assert_eq!(load(&missing).unwrap_err(), ["`$defs` has no `b`"]);
+    assert_eq!(load(&missing).unwrap_err(), ["this schema has no schema at `#/$defs/b`"]);
 
     let huge =
         json!({ "properties": { "x": { "type": "string", "pattern": "(\\w{1000}){1000}" } } });
@@ -181,10 +181,10 @@ fn a_pattern_takes_linear_time() {
 #[test]
 fn schemas_from_elsewhere_are_refused() {
     for (schema, expected) in [
-        (json!({ "$id": "https://example.com/a" }), "schema keyword `$id` is not supported"),
+        (json!({ "$anchor": "a" }), "schema keyword `$anchor` is not supported"),
         (json!({ "$dynamicRef": "#a" }), "schema keyword `$dynamicRef` is not supported"),
-        (json!({ "$ref": "file:///etc/passwd" }), "`$ref` can only reach this schema's `$defs`"),
-        (json!({ "$ref": "#" }), "`$ref` can only reach this schema's `$defs`"),
+        (json!({ "$ref": "file:///etc/passwd" }), "`$ref` can only reach a place in this schema"),
+        (json!({ "$ref": "#" }), "`$ref` to `#` goes round in a circle"),
         (
             json!({ "$schema": "http://json-schema.org/draft-07/schema#" }),
             "input schemas are JSON Schema 2020-12",
@@ -194,7 +194,7 @@ fn schemas_from_elsewhere_are_refused() {
         assert_eq!(load(&schema).unwrap_err(), [expected], "{schema}");
     }
     let dialect = "https://json-schema.org/draft/2020-12/schema";
-    assert!(load(&json!({ "$schema": dialect })).is_ok());
+    assert!(load(&json!({ "$schema": dialect, "$id": "https://example.com/a" })).is_ok());
 }
 
 #[test]

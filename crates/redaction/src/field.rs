@@ -1,8 +1,8 @@
 //! Fields a schema marks as sensitive: `x-sensitivity: secret`, `pii` or `internal`.
 //!
-//! Exact and cheap: no value is looked at, only where it stands. Read are `properties`, `additionalProperties`,
-//! `items`, `prefixItems`, `allOf`, `anyOf`, `oneOf` and `$ref` within the document (JSON Schema 2020-12).
-//! A field that only one of several alternatives marks is taken as marked.
+//! Exact and cheap: no value is looked at, only where it stands. Every keyword of JSON Schema 2020-12 that puts a schema
+//! on a value, a property or an item is read. What only one alternative, condition or pattern of names marks is taken
+//! as marked, and so is what a reference out of the document leads to.
 
 use serde_json::{Map, Value};
 
@@ -12,6 +12,12 @@ use crate::mark::Tagger;
 const KEY: &str = "x-sensitivity";
 /// The levels there are. Another word marks as well: it was meant to.
 const LEVELS: [&str; 3] = ["secret", "pii", "internal"];
+/// Keywords that put a list of schemas, and one schema, on the value they stand beside.
+const JOINED_LISTS: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+const JOINED: [&str; 4] = ["else", "if", "not", "then"];
+/// Keywords that put one schema on properties, and on items, nothing else speaks of.
+const OTHER_PROPERTIES: [&str; 2] = ["additionalProperties", "unevaluatedProperties"];
+const OTHER_ITEMS: [&str; 2] = ["items", "unevaluatedItems"];
 /// Schemas within schemas that are followed; what lies deeper is taken as marked.
 const DEPTH_MOST: usize = 64;
 
@@ -101,9 +107,12 @@ impl<'s> Fields<'s> {
             let pointer = to.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
             pointer.is_some_and(|schema| self.parts(schema, all, depth + 1))
         });
-        let joined =
-            ["allOf", "anyOf", "oneOf"].iter().filter_map(|key| schema.get(key)?.as_array());
-        followed && joined.flatten().all(|schema| self.parts(schema, all, depth + 1))
+        let listed = JOINED_LISTS.iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+        let single = JOINED.iter().filter_map(|key| schema.get(key));
+        let depending = schema.get("dependentSchemas").and_then(Value::as_object);
+        let mut joined =
+            listed.chain(single).chain(depending.into_iter().flat_map(|map| map.values()));
+        followed && joined.all(|schema| self.parts(schema, all, depth + 1))
     }
 }
 
@@ -112,20 +121,34 @@ fn level(marked: &Value) -> &'static str {
     LEVELS.into_iter().find(|level| *level == said).unwrap_or(LEVELS[0])
 }
 
+/// The schemas on the property `name`. Which patterns its name matches is not asked: all of them are taken to.
 fn field<'a>(schemas: &[&'a Value], name: &str) -> Vec<&'a Value> {
     let of = |schema: &&'a Value| {
         let own = schema.get("properties").and_then(|fields| fields.get(name));
-        own.or_else(|| schema.get("additionalProperties"))
+        let patterns = schema.get("patternProperties").and_then(Value::as_object);
+        let matching = patterns.into_iter().flat_map(|map| map.values());
+        own.into_iter().chain(matching).chain(others(schema, own, &OTHER_PROPERTIES))
     };
-    schemas.iter().filter_map(of).collect()
+    schemas.iter().flat_map(of).collect()
 }
 
 fn item<'a>(schemas: &[&'a Value], place: usize) -> Vec<&'a Value> {
     let of = |schema: &&'a Value| {
         let own = schema.get("prefixItems").and_then(|items| items.get(place));
-        own.or_else(|| schema.get("items"))
+        let contained = schema.get("contains");
+        own.into_iter().chain(contained).chain(others(schema, own, &OTHER_ITEMS))
     };
-    schemas.iter().filter_map(of).collect()
+    schemas.iter().flat_map(of).collect()
+}
+
+/// What speaks of a part that has no schema of its own.
+fn others<'a, const N: usize>(
+    schema: &'a Value,
+    own: Option<&Value>,
+    keywords: &'static [&'static str; N],
+) -> impl Iterator<Item = &'a Value> + use<'a, N> {
+    let keywords = if own.is_none() { &keywords[..] } else { &[] };
+    keywords.iter().filter_map(move |keyword| schema.get(keyword))
 }
 
 #[cfg(test)]
@@ -162,6 +185,33 @@ mod tests {
             json!({ "additionalProperties": secret, "properties": { "a": {} } }),
             json!({ "a": "x", "z": "y" }),
             json!({ "a": "x", "z": "*secret" }),
+        );
+        for keyword in ["patternProperties", "dependentSchemas"] {
+            let inner = json!({ "properties": { "a": secret } });
+            let of = if keyword == "patternProperties" { &secret } else { &inner };
+            check(
+                json!({ keyword: { "a": of }, "properties": { "b": {} } }),
+                json!({ "a": "x" }),
+                json!({ "a": "*secret" }),
+            );
+        }
+        for keyword in ["if", "then", "else", "not"] {
+            check(
+                json!({ keyword: { "properties": { "a": secret } } }),
+                json!({ "a": "x", "b": 1 }),
+                json!({ "a": "*secret", "b": 1 }),
+            );
+        }
+        check(
+            json!({ "properties": { "a": {} }, "unevaluatedProperties": secret }),
+            json!({ "a": "x", "b": "y" }),
+            json!({ "a": "x", "b": "*secret" }),
+        );
+        check(json!({ "prefixItems": [{}], "contains": secret }), json!(["a"]), json!(["*secret"]));
+        check(
+            json!({ "prefixItems": [{}], "unevaluatedItems": secret }),
+            json!(["a", "b"]),
+            json!(["a", "*secret"]),
         );
         check(json!({ "prefixItems": [{}, secret] }), json!(["a", "b"]), json!(["a", "*secret"]));
         check(

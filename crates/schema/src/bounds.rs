@@ -1,6 +1,6 @@
 //! What a schema may contain, so that compiling and using it is bounded.
 //!
-//! A reference may reach `$defs` of the same schema or a registered one, references may not form a
+//! A reference may reach a subschema of the same schema or a registered schema, references may not form a
 //! circle, and the schema with every reference written out may not exceed [`MAX_SCHEMA_COST`]
 //! subschemas and [`MAX_PATTERNS`] patterns. Text, depth and patterns as written are bounded before
 //! that, and the patterns of a whole registry by [`MAX_REGISTRY_PATTERNS`].
@@ -8,7 +8,7 @@
 
 use crate::fault::Fault;
 use crate::keyword::{self, DIALECT, children};
-use crate::pointer::{escape, unescape};
+use crate::pointer::escape;
 use crate::registry::ID_PREFIX;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -66,11 +66,13 @@ pub(crate) fn check(schema: &Value, registered: &Registered) -> Result<Weight, V
     size(schema).map_err(|fault| vec![fault])?;
     let mut faults = Vec::new();
     let mut patterns = 0;
+    let mut places = BTreeMap::new();
     let mut waiting = vec![(String::new(), schema)];
     while let Some((pointer, schema)) = waiting.pop() {
         faults.extend(refused(&pointer, schema));
         faults.extend(long_patterns(&pointer, schema, &mut patterns));
         waiting.extend(children(&pointer, schema));
+        places.insert(pointer, schema);
     }
     if patterns > MAX_PATTERNS {
         let message = format!("schema has {patterns} patterns, more than {MAX_PATTERNS}");
@@ -80,7 +82,7 @@ pub(crate) fn check(schema: &Value, registered: &Registered) -> Result<Weight, V
         faults.sort_by(|a, b| (&a.pointer, &a.message).cmp(&(&b.pointer, &b.message)));
         return Err(faults);
     }
-    let mut costs = Costs { root: schema, registered, known: BTreeMap::new() };
+    let mut costs = Costs { places, registered, known: BTreeMap::new() };
     let weight = costs.of("", schema).map_err(|fault| vec![fault])?;
     for (found, most, what) in [
         (weight.parts, MAX_SCHEMA_COST, "parts"),
@@ -152,13 +154,17 @@ fn refused(pointer: &str, schema: &Value) -> Vec<Fault> {
         let message = format!("schema keyword `{keyword}` is not supported");
         faults.push(fault(keyword, message, "use `$defs` and `$ref: \"#/$defs/NAME\"`"));
     }
+    if schema.contains_key(keyword::ID) && !pointer.is_empty() {
+        let message = "an inner schema has no `$id`".to_owned();
+        faults.push(fault(keyword::ID, message, "leave it out, and refer to the place: `#/…`"));
+    }
     match schema.get("$ref") {
         None => {}
-        Some(Value::String(target))
-            if definition(target).is_some() || target.starts_with(ID_PREFIX) => {}
+        Some(Value::String(target)) if local(target).is_some() || target.starts_with(ID_PREFIX) => {
+        }
         Some(_) => faults.push(fault(
             "$ref",
-            "`$ref` can only reach this schema's `$defs`".to_owned(),
+            "`$ref` can only reach a place in this schema".to_owned(),
             "write `$ref: \"#/$defs/NAME\"`",
         )),
     }
@@ -174,23 +180,25 @@ fn refused(pointer: &str, schema: &Value) -> Vec<Fault> {
     faults
 }
 
-/// The name in `#/$defs/NAME`.
+/// The JSON Pointer in a reference to a place of the same schema, `#/$defs/NAME` and the like. Percent-encoded ones
+/// are not read.
 #[must_use]
-pub fn definition(target: &str) -> Option<String> {
-    let name = target.strip_prefix("#/$defs/")?;
-    let plain = !name.is_empty() && !name.contains('/') && !name.contains('%');
-    plain.then(|| unescape(name))
+pub fn local(target: &str) -> Option<&str> {
+    let pointer = target.strip_prefix('#')?;
+    let plain = pointer.is_empty() || pointer.starts_with('/');
+    (plain && !pointer.contains('%')).then_some(pointer)
 }
 
 struct Costs<'s> {
-    root: &'s Value,
+    /// Every subschema by its pointer, the schema itself under the empty one.
+    places: BTreeMap<String, &'s Value>,
     registered: &'s Registered,
-    /// The weight of each definition; none while it is being worked out.
+    /// The weight of each place referred to; none while it is being worked out.
     known: BTreeMap<String, Option<Weight>>,
 }
 
 impl Costs<'_> {
-    /// The depth of a schema is bounded, and each definition is entered once.
+    /// The depth of a schema is bounded, and each place referred to is entered once.
     fn of(&mut self, pointer: &str, schema: &Value) -> Result<Weight, Fault> {
         let mut weight = Weight { parts: 1, patterns: patterns(pointer, schema).len() };
         for (at, child) in children(pointer, schema) {
@@ -199,8 +207,8 @@ impl Costs<'_> {
             }
         }
         let Some(target) = schema.get("$ref").and_then(Value::as_str) else { return Ok(weight) };
-        let inner = match definition(target) {
-            Some(name) => self.of_definition(pointer, &name)?,
+        let inner = match local(target) {
+            Some(place) => self.of_place(pointer, place)?,
             None => *self.registered.get(target).ok_or_else(|| {
                 let message = format!("`{target}` is not registered");
                 Fault::new(format!("{pointer}/$ref"), message, Some("use `$defs` of this schema"))
@@ -209,24 +217,25 @@ impl Costs<'_> {
         Ok(weight.and(inner))
     }
 
-    fn of_definition(&mut self, from: &str, name: &str) -> Result<Weight, Fault> {
+    fn of_place(&mut self, from: &str, place: &str) -> Result<Weight, Fault> {
         let fault = |message: String, hint: &str| {
             Err(Fault::new(format!("{from}/$ref"), message, Some(hint)))
         };
-        match self.known.get(name) {
+        match self.known.get(place) {
             Some(Some(weight)) => return Ok(*weight),
             Some(None) => {
-                let message = format!("`$ref` to `{name}` goes round in a circle");
+                let message = format!("`$ref` to `#{place}` goes round in a circle");
                 return fault(message, "recursive schemas are not supported by this version");
             }
             None => {}
         }
-        let Some(schema) = self.root.get("$defs").and_then(|defs| defs.get(name)) else {
-            return fault(format!("`$defs` has no `{name}`"), "add it, or correct the name");
+        let Some(schema) = self.places.get(place).copied() else {
+            let message = format!("this schema has no schema at `#{place}`");
+            return fault(message, "add it, or correct the reference");
         };
-        self.known.insert(name.to_owned(), None);
-        let weight = self.of(&format!("/$defs/{}", escape(name)), schema)?;
-        self.known.insert(name.to_owned(), Some(weight));
+        self.known.insert(place.to_owned(), None);
+        let weight = self.of(place, schema)?;
+        self.known.insert(place.to_owned(), Some(weight));
         Ok(weight)
     }
 }

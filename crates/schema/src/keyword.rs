@@ -26,8 +26,9 @@ const LIST: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 /// Keywords whose value is a map of subschemas.
 const MAP: [&str; 4] = ["$defs", "dependentSchemas", "patternProperties", "properties"];
 /// The other keywords of the dialect.
-const PLAIN: [&str; 33] = [
+const PLAIN: [&str; 34] = [
     "$comment",
+    ID,
     "$ref",
     "$schema",
     "const",
@@ -61,12 +62,13 @@ const PLAIN: [&str; 33] = [
     "uniqueItems",
     "writeOnly",
 ];
-/// Keywords that would let a schema name itself or be named from elsewhere.
-pub(crate) const REFUSED: [&str; 8] = [
+/// What a schema is called elsewhere: a remark on a whole schema, refused in one inside it.
+pub(crate) const ID: &str = "$id";
+/// Keywords that would let a place in a schema be named from elsewhere.
+pub(crate) const REFUSED: [&str; 7] = [
     "$anchor",
     "$dynamicAnchor",
     "$dynamicRef",
-    "$id",
     "$recursiveAnchor",
     "$recursiveRef",
     "$vocabulary",

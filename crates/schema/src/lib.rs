@@ -19,7 +19,7 @@ mod words;
 
 pub use bounds::{
     MAX_PATTERN_BYTES, MAX_PATTERN_LENGTH, MAX_PATTERNS, MAX_REGISTRY_PATTERNS, MAX_SCHEMA_BYTES,
-    MAX_SCHEMA_COST, MAX_SCHEMA_DEPTH, definition, places_of, unknown_keywords,
+    MAX_SCHEMA_COST, MAX_SCHEMA_DEPTH, local, places_of, unknown_keywords,
 };
 pub use fault::Fault;
 pub use mistake::Mistake;

@@ -5,6 +5,7 @@
 
 use crate::bounds::{self, MAX_PATTERN_BYTES, MAX_REGISTRY_PATTERNS, Registered};
 use crate::fault::Fault;
+use crate::keyword::ID;
 use crate::mistake::Mistake;
 use crate::{defaults, words};
 use jsonschema::{Draft, PatternOptions, Registry as Resources, Retrieve, Uri, Validator};
@@ -108,7 +109,7 @@ impl Registry {
         bounds::room(&self.weights, weight).map_err(|fault| vec![fault])?;
         self.compile(&schema)?;
         self.weights.insert(id.to_owned(), weight);
-        self.documents.insert(id.to_owned(), schema);
+        self.documents.insert(id.to_owned(), nameless(&schema));
         Ok(())
     }
 
@@ -154,11 +155,20 @@ impl Registry {
             .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN_BYTES))
             .with_registry(&resources)
             .with_retriever(Nowhere)
-            .build(schema)
+            .build(&nameless(schema))
             .map_err(|error| {
                 Fault::new(error.instance_path().to_string(), words::of_schema(&error), None)
             })
     }
+}
+
+/// `schema` without the name it gives itself: a schema is known by what it was registered under, and by nothing else.
+fn nameless(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Some(keywords) = schema.as_object_mut() {
+        keywords.remove(ID);
+    }
+    schema
 }
 
 fn is_name(name: &str) -> bool {

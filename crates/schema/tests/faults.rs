@@ -66,29 +66,24 @@ fn bad_schemas_name_the_place() {
 
 #[test]
 fn references_stay_inside() {
-    let outside = "`/items/$ref` `$ref` can only reach this schema's `$defs`";
+    let outside = "`/items/$ref` `$ref` can only reach a place in this schema";
     for target in [
         "http://127.0.0.1/a.json",
         "https://example.org/a",
         "file:///etc/passwd",
         "a.json",
-        "#",
-        "#/properties/a",
+        "#a",
         "//host/a",
         "#/$defs/a%2fb",
     ] {
         check(&json!({ "items": { "$ref": target } }), &[outside]);
     }
     check(&json!({ "items": { "$ref": 5 } }), &[outside]);
-    for keyword in [
-        "$id",
-        "$anchor",
-        "$dynamicAnchor",
-        "$dynamicRef",
-        "$recursiveRef",
-        "$vocabulary",
-        "definitions",
-    ] {
+    let named = json!({ "items": { "$id": "https://example.org/a" } });
+    check(&named, &["`/items/$id` an inner schema has no `$id`"]);
+    for keyword in
+        ["$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$vocabulary", "definitions"]
+    {
         let told = format!("`/{keyword}` schema keyword `{keyword}` is not supported");
         check(&json!({ keyword: "x" }), &[&told]);
     }
@@ -96,11 +91,15 @@ fn references_stay_inside() {
         &json!({ "$ref": "urn:palisade:nobody" }),
         &["`/$ref` `urn:palisade:nobody` is not registered"],
     );
-    check(&json!({ "$ref": "#/$defs/a" }), &["`/$ref` `$defs` has no `a`"]);
+    check(&json!({ "$ref": "#/$defs/a" }), &["`/$ref` this schema has no schema at `#/$defs/a`"]);
     let circle =
         json!({ "$defs": { "a": { "items": { "$ref": "#/$defs/a" } } }, "$ref": "#/$defs/a" });
-    check(&circle, &["`/$defs/a/items/$ref` `$ref` to `a` goes round in a circle"]);
+    check(&circle, &["`/$defs/a/items/$ref` `$ref` to `#/$defs/a` goes round in a circle"]);
     check(&json!({ "$defs": { "a": {} }, "$ref": "#/$defs/a" }), &[]);
+    let itself = json!({ "properties": { "a": { "$ref": "#" } } });
+    check(&itself, &["`/properties/a/$ref` `$ref` to `#` goes round in a circle"]);
+    let data = json!({ "enum": [{ "type": "integer" }], "items": { "$ref": "#/enum/0" } });
+    check(&data, &["`/items/$ref` this schema has no schema at `#/enum/0`"]);
 }
 
 #[test]

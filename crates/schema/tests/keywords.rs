@@ -248,6 +248,18 @@ fn applicators() -> Vec<Row> {
         ),
         Row(
             "$ref",
+            json!({ "properties": { "a": { "maximum": 3 }, "b/c": { "$ref": "#/properties/a" }, "d": { "$ref": "#/properties/b~1c" } } }),
+            json!([{ "b/c": 3 }, { "d": 3 }]),
+            json!([{ "b/c": 4 }, { "d": 4 }]),
+        ),
+        Row(
+            "$id",
+            json!({ "$id": "https://example.org/tree", "$defs": { "a": { "maximum": 3 } }, "$ref": "#/$defs/a" }),
+            json!([3]),
+            json!([4]),
+        ),
+        Row(
+            "$ref",
             json!({ "properties": { "$ref": { "type": "string" } } }),
             json!([{ "$ref": "a" }]),
             json!([{ "$ref": 1 }]),

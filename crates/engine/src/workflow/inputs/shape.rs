@@ -4,7 +4,7 @@
 //! narrow a shape, any composition (`anyOf` …) leaves it open. The evaluator does not rely on it.
 
 use crate::expression::{Extra, Kinds, Shape};
-use schema::definition;
+use schema::local;
 use serde_json::Value;
 
 const COMPOSITIONS: [&str; 5] = ["anyOf", "oneOf", "allOf", "if", "not"];
@@ -35,9 +35,8 @@ fn of(root: &Value, schema: &Value) -> Shape {
     if COMPOSITIONS.iter().any(|keyword| schema.get(keyword).is_some()) {
         return Shape::any();
     }
-    if let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(definition) {
-        let target = root.get("$defs").and_then(|defs| defs.get(&name));
-        return target.map_or_else(Shape::any, |target| of(root, target));
+    if let Some(place) = schema.get("$ref").and_then(Value::as_str).and_then(local) {
+        return root.pointer(place).map_or_else(Shape::any, |target| of(root, target));
     }
     let mut shape = Shape::of(kinds(schema));
     for (name, property) in
