@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use runner::executor::fast::{self, Allowed, FastError, OpenError, TEXT_BYTES, Until};
+use runner::executor::fast::{
+    self, Allowed, FastError, LINE_BYTES, OpenError, RESULT_BYTES, TEXT_BYTES, Until,
+};
 use runner::history::History;
 use runner::{Adopt, Doing, RunState, StepState};
 use serde_json::{Value, json};
@@ -122,6 +124,47 @@ fn a_search_looks_only_into_files_it_may_read() {
     assert_eq!(found(None), 1);
     assert_eq!(found(Some(22)), 1, "it is larger");
     assert_eq!(found(Some(23)), 3);
+}
+
+#[test]
+fn a_search_that_did_not_look_at_everything_says_so() {
+    let search = |fill: &dyn Fn(&Path)| {
+        let folder = tempfile::tempdir().unwrap();
+        fill(folder.path());
+        ask(folder.path(), "search.grep", json!({ "pattern": "needle", "path": "." }))
+    };
+    let length = usize::try_from(TEXT_BYTES).unwrap();
+    let behind = |bytes: usize| {
+        search(&|root| {
+            fs::write(root.join("a"), format!("{}\nneedle", "x".repeat(bytes))).unwrap();
+        })
+    };
+    // Control: a file of just the length that is read has all its lines searched.
+    let all = behind(length - "\nneedle".len());
+    assert_eq!((&all["matches"], &all["truncated"]), (&json!(1), &json!(false)));
+    let cut = behind(length);
+    assert_eq!((&cut["matches"], &cut["truncated"]), (&json!(0), &json!(true)));
+
+    let long = search(&|root| {
+        fs::write(root.join("a"), format!("needle{}", "x".repeat(LINE_BYTES))).unwrap();
+    });
+    assert_eq!(long["lines"][0]["text"].as_str().unwrap().len(), LINE_BYTES);
+    assert_eq!(long["truncated"], true);
+    let lines = RESULT_BYTES / LINE_BYTES + 2;
+    let much = search(&|root| {
+        for part in 0..lines / 100 + 1 {
+            let line = format!("needle{}\n", "x".repeat(LINE_BYTES - 6));
+            fs::write(root.join(format!("f{part}")), line.repeat(100)).unwrap();
+        }
+    });
+    let shown: usize = much["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["text"].as_str().unwrap().len())
+        .sum();
+    assert!(shown > RESULT_BYTES && shown <= RESULT_BYTES + LINE_BYTES, "{shown}");
+    assert_eq!(much["truncated"], true);
 }
 
 /// Every tool, with arguments by which it answers.

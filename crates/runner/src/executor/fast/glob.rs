@@ -23,7 +23,8 @@ pub(super) fn call(
         })?
         .compile_matcher();
     let mut paths = Vec::new();
-    for file in walk::files(root, path, allowed.until)? {
+    let walked = walk::files(root, path, allowed.until)?;
+    for file in walked.files {
         allowed.until.check()?;
         if paths.len() > RESULT_ENTRIES {
             break;
@@ -32,7 +33,7 @@ pub(super) fn call(
             paths.push(file);
         }
     }
-    let truncated = paths.len() > RESULT_ENTRIES;
+    let truncated = walked.cut || paths.len() > RESULT_ENTRIES;
     paths.truncate(RESULT_ENTRIES);
     Ok(json!({ "matches": paths.len(), "paths": paths, "truncated": truncated }))
 }

@@ -3,6 +3,7 @@
 //! Every path is opened beneath the project root by the kernel. The tools write nothing, start nothing and follow
 //! no links; what they may read was decided by the gate before. Each tool is one file.
 
+mod beginning;
 mod beneath;
 mod exists;
 mod glob;
@@ -25,6 +26,10 @@ pub use until::{Stop, Until};
 pub const TEXT_BYTES: u64 = 1024 * 1024;
 /// Most entries one result lists. More are cut and said so.
 pub const RESULT_ENTRIES: usize = 10_000;
+/// Longest line a search shows, in bytes. Longer is cut and said so.
+pub const LINE_BYTES: usize = 4096;
+/// Most text of lines one search shows, in bytes. More is cut and said so.
+pub const RESULT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Why a fast-path call failed.
 #[derive(Debug, thiserror::Error)]

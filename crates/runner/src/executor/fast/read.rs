@@ -1,12 +1,12 @@
 //! `fs.read`: the text of one file, cut at the limit and said so.
 //! Bytes that are not text are refused rather than guessed at; artifacts are for those.
 
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{FastError, TEXT_BYTES, beneath};
+use super::beginning::{self, Beginning};
+use super::{FastError, beneath};
 
 pub(super) fn call(root: &Path, path: &str, largest: Option<u64>) -> Result<Value, FastError> {
     let failed = |source| FastError::Read { path: path.to_owned(), source };
@@ -15,14 +15,17 @@ pub(super) fn call(root: &Path, path: &str, largest: Option<u64>) -> Result<Valu
     if !about.is_file() {
         return Err(FastError::Kind { path: path.to_owned(), wanted: "file" });
     }
-    if let Some(largest) = largest.filter(|largest| about.len() > *largest) {
-        return Err(FastError::TooLarge { path: path.to_owned(), size: about.len(), largest });
+    let most = largest.unwrap_or(u64::MAX);
+    match beginning::of(file, most).map_err(failed)? {
+        Beginning::TooLarge => {
+            let size = about.len();
+            Err(FastError::TooLarge { path: path.to_owned(), size, largest: most })
+        }
+        Beginning::Read { bytes, cut } => {
+            let text = decode(bytes, cut).ok_or_else(|| FastError::Binary(path.to_owned()))?;
+            Ok(json!({ "text": text, "size": about.len(), "truncated": cut }))
+        }
     }
-    let mut bytes = Vec::new();
-    file.take(TEXT_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    let truncated = about.len() > TEXT_BYTES;
-    let text = decode(bytes, truncated).ok_or_else(|| FastError::Binary(path.to_owned()))?;
-    Ok(json!({ "text": text, "size": about.len(), "truncated": truncated }))
 }
 
 /// UTF-8 text; a character split by the cut is dropped rather than called binary.

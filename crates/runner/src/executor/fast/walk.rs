@@ -12,9 +12,17 @@ use super::{FastError, Until, list};
 /// Most files one walk visits; a larger tree is searched in parts.
 pub(super) const WALK_FILES: usize = 200_000;
 
-/// Relative paths of the files below `start`, sorted within each folder. Unreadable folders are passed over.
-pub(super) fn files(root: &Path, start: &str, until: &Until) -> Result<Vec<String>, FastError> {
-    let mut found = Vec::new();
+/// What a walk came by.
+pub(super) struct Walked {
+    /// Relative paths, sorted.
+    pub(super) files: Vec<String>,
+    /// Whether there is more: more files than one walk visits, or a folder that cannot be read.
+    pub(super) cut: bool,
+}
+
+/// The files below `start`.
+pub(super) fn files(root: &Path, start: &str, until: &Until) -> Result<Walked, FastError> {
+    let (mut found, mut cut) = (Vec::new(), false);
     let mut open = vec![(start.to_owned(), list::entries(root, start, until)?)];
     while let Some((folder, entries)) = open.pop() {
         for (name, kind) in entries {
@@ -23,10 +31,12 @@ pub(super) fn files(root: &Path, start: &str, until: &Until) -> Result<Vec<Strin
                 FileType::RegularFile if found.len() < WALK_FILES => found.push(path),
                 FileType::Directory if name != ".git" && name != crate::layout::STATE_FOLDER => {
                     until.check()?;
-                    if let Ok(inner) = list::entries(root, &path, until) {
-                        open.push((path, inner));
+                    match list::entries(root, &path, until) {
+                        Ok(inner) => open.push((path, inner)),
+                        Err(_) => cut = true,
                     }
                 }
+                FileType::RegularFile => cut = true,
                 _ => {}
             }
         }
@@ -34,5 +44,5 @@ pub(super) fn files(root: &Path, start: &str, until: &Until) -> Result<Vec<Strin
     // A folder that was cut short is not one that cannot be read.
     until.check()?;
     found.sort();
-    Ok(found)
+    Ok(Walked { files: found, cut })
 }
