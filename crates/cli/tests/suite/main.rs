@@ -42,3 +42,4 @@ mod tool;
 mod transparency;
 mod unheld;
 mod usage;
+mod workflow_guide;
