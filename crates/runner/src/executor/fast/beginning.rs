@@ -1,4 +1,5 @@
-//! The beginning of a file, judged by what was read: a file may grow while it is looked at.
+//! The beginning of a file, bounded by what a tool reads and by what the decision allows.
+//! It is judged by what was read, not by what the file said before: it may grow meanwhile.
 
 use std::fs::File;
 use std::io::{self, Read};
