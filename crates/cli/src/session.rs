@@ -1,7 +1,7 @@
 //! What commands share before they do their own thing: configuration, project, policy, node, history.
 //! It has no commands of its own; every function ends in a value or a failure that teaches.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::Sender;
 
 use runner::audit::NodeKeyError;
@@ -65,9 +65,17 @@ pub(crate) fn usable(layout: Layout) -> Result<Layout, Failure> {
 
 /// Whether a folder is a part of the project that sandboxes show: all but the usual state folder.
 fn shown_to_steps(layout: &Layout, folder: &Path) -> bool {
-    // A folder that is not there yet is no link to anywhere.
-    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let Some(real) = real(folder) else { return true };
     real.starts_with(layout.project()) && !real.starts_with(layout.project().join(STATE_FOLDER))
+}
+
+/// Where a folder that may not be there yet would be made: below whatever its path leads to. None where that cannot be
+/// told, as with `..` behind something that is not there.
+fn real(folder: &Path) -> Option<PathBuf> {
+    let there = folder.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let (above, real) = there?;
+    let rest = folder.strip_prefix(above).ok()?;
+    rest.components().all(|part| matches!(part, Component::Normal(_))).then(|| real.join(rest))
 }
 
 /// The file of the policy in force; `None` when there is none.

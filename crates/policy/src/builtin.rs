@@ -26,12 +26,15 @@ const PEOPLE: &str = "user:*";
 pub(crate) const PREFIX: &str = "builtin:";
 
 /// Changes with the rules below.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 const ANY: &[Effect] = &[Effect::Read, Effect::Write, Effect::Exec, Effect::Net];
 
 /// A program with a writable mount writes where no tool does, so it counts as writing.
 const WRITING: &[Effect] = &[Effect::Write, Effect::Exec];
+
+/// The rest: what these do with a state folder, `builtin:policy-files` does not forbid.
+const LOOKING: &[Effect] = &[Effect::Read, Effect::Net];
 
 struct Guard {
     name: &'static str,
@@ -41,7 +44,7 @@ struct Guard {
     paths: &'static [&'static str],
 }
 
-const GUARDS: [Guard; 5] = [
+const GUARDS: [Guard; 6] = [
     Guard {
         name: "builtin:policy-files",
         effects: WRITING,
@@ -58,6 +61,13 @@ const GUARDS: [Guard; 5] = [
             "**/.palisade/**/*.{db,db-wal,db-shm,db-journal}",
             "**/palisade.{db,db-wal,db-shm,db-journal}",
         ],
+    },
+    Guard {
+        name: "builtin:state-folder",
+        effects: LOOKING,
+        action: Action::Deny,
+        reason: "what palisade keeps, its keys and secrets among it, is read by palisade alone",
+        paths: &["**/.palisade", "**/.palisade/**"],
     },
     Guard {
         name: "builtin:keys",

@@ -279,6 +279,9 @@ fn built_in_rules_guard_their_places() {
         (write(".palisade"), "builtin:policy-files"),
         (write("sub/.palisade/x"), "builtin:policy-files"),
         (mount("/home/u/project/.palisade"), "builtin:policy-files"),
+        (read(".palisade/policy.yaml"), "builtin:state-folder"),
+        (read(".palisade/keys/node.ed25519"), "builtin:state-folder"),
+        (read("sub/.palisade"), "builtin:state-folder"),
         (read(".palisade/palisade.db"), "builtin:state-databases"),
         (read(".palisade/palisade.db-wal"), "builtin:state-databases"),
         (read(".palisade/deep/x.db-shm"), "builtin:state-databases"),
@@ -310,7 +313,7 @@ fn built_in_rules_guard_their_places() {
         check(&policy, &asked, RequireReview, &[rule]);
     }
     for asked in [
-        read(".palisade/policy.yaml"),
+        read("docs/palisade/policy.yaml"),
         read("palisade.yaml"),
         write("docs/a.md"),
         write("palisade/x"),

@@ -1,11 +1,14 @@
 //! The forms in which a value appears once programs have printed it.
 //!
-//! Raw and in lower case, as a host's name has it, JSON (RFC 8259), percent (RFC 3986 and HTML forms), hexadecimal, base64 and base64url (RFC 4648) at the
-//! three alignments a longer text can give it, and quoted for a shell or HTML. Forms of forms are not among it, but
-//! for JSON within JSON.
+//! Raw and in lower case, as a host's name has it, with either end of line, JSON (RFC 8259), percent (RFC 3986 and HTML
+//! forms), hexadecimal (`dump`), base64 and base64url (RFC 4648) at the three alignments a longer text can give it, and
+//! quoted for a shell or HTML. Forms of forms are not among it, but for JSON within JSON.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+use crate::dump;
+use crate::known::SHORTEST_CHARS;
 
 /// Shortest line of a key block that is looked for by itself.
 const LINE_CHARS: usize = 32;
@@ -21,15 +24,34 @@ pub(crate) fn forms(value: &str) -> BTreeSet<Vec<u8>> {
         forms.extend(json(text).into_iter().map(String::into_bytes));
         forms.extend(percent(text.as_bytes()).map(String::into_bytes));
         forms.extend(quoted(text).map(String::into_bytes));
-        forms.insert(hexadecimal(text.as_bytes()).into_bytes());
-        forms.insert(hexadecimal(text.as_bytes()).to_uppercase().into_bytes());
+        forms.extend(dump::forms(text.as_bytes()).into_iter().map(String::into_bytes));
+        forms.extend(other_ends(text).into_iter().map(String::into_bytes));
         forms.extend(base64(text.as_bytes()));
     }
-    // A program that shows a key with something before each line shows the key all the same.
-    let lines =
-        value.lines().map(str::trim).filter(|line| value.len() > line.len() && is_key(line));
-    forms.extend(lines.map(|line| line.as_bytes().to_vec()));
+    forms.extend(lines(value).map(|line| line.as_bytes().to_vec()));
     forms
+}
+
+/// The same text with lines that end as on other systems, or as a terminal shows them.
+fn other_ends(text: &str) -> Vec<String> {
+    let plain = text.replace("\r\n", "\n");
+    vec![plain.replace('\n', "\r\n"), plain]
+}
+
+/// The lines that are looked for by themselves: a program that shows a value with something before each line shows it
+/// all the same. Of a value with a line of ordinary text only those of a key block, because the others stand in
+/// much that is no secret.
+fn lines(value: &str) -> impl Iterator<Item = &str> {
+    let each = || value.lines().map(str::trim).filter(|line| line.len() < value.trim().len());
+    let ordinary = each().any(is_ordinary);
+    let long = |line: &&str| line.chars().count() >= SHORTEST_CHARS;
+    each().filter(move |line| is_key(line) || !ordinary && long(line))
+}
+
+/// Words, or one word; too short to be looked for is not ordinary.
+fn is_ordinary(line: &str) -> bool {
+    let long = line.chars().count() >= SHORTEST_CHARS;
+    line.contains(char::is_whitespace) || long && line.chars().all(char::is_alphabetic)
 }
 
 fn is_key(line: &str) -> bool {
@@ -64,7 +86,7 @@ fn json(text: &str) -> Vec<String> {
 }
 
 fn percent(bytes: &[u8]) -> impl Iterator<Item = String> {
-    const KEPT: [&[u8]; 4] = [b"-_.~", b"-_.!~*'()", b"*-._", b"-_.~!*'();:@&=+$,/?#[]"];
+    const KEPT: [&[u8]; 5] = [b"-_.~", b"-_.~/", b"-_.!~*'()", b"*-._", b"-_.~!*'();:@&=+$,/?#[]"];
     let escaped = |kept: Option<&[u8]>, space: Option<char>, upper: bool| {
         bytes.iter().fold(String::new(), |mut text, byte| {
             let plain =
@@ -115,13 +137,6 @@ fn quoted(text: &str) -> impl Iterator<Item = String> {
         page,
     ]
     .into_iter()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// At each alignment the digits that the value alone decides; whole lines where a tool would break them.
@@ -185,6 +200,10 @@ mod tests {
         check("password", "70617373776F7264");
         check("with\nlines", "with\\nlines");
         check("trailing\n", "trailing");
+        // As `urllib.parse.quote` leaves it.
+        check("user:p@ss/word 1", "user%3Ap%40ss/word%201");
+        check("one-line\nanother", "one-line\r\nanother");
+        check("one-line\r\nanother", "one-line\nanother");
     }
 
     /// Control: the digits of a whole text, as RFC 4648 has them.
@@ -208,6 +227,21 @@ mod tests {
         let whole = aligned(value.as_bytes(), 0, STANDARD);
         let broken = [&whole[..76], &whole[76..]].join(&b'\n');
         assert!(forms(&value).contains(&broken));
+    }
+
+    #[test]
+    fn the_lines_of_a_value_are_looked_for_where_none_is_ordinary_text() {
+        let check = |value: &str, expect: &[&str]| {
+            let found: Vec<&str> = lines(value).collect();
+            assert_eq!(found, expect, "{value:?}");
+        };
+        check("ab12cd34ef\nshort\n55-aa-66-bb\n", &["ab12cd34ef", "55-aa-66-bb"]);
+        check("ab12cd34ef\r\n55-aa-66-bb", &["ab12cd34ef", "55-aa-66-bb"]);
+        // Controls: one line, words among them, and a word that stands anywhere.
+        check("ab12cd34ef", &[]);
+        check("ab12cd34ef\nthe quick brown fox", &[]);
+        check("ab12cd34ef\nusername", &[]);
+        check("{\n  \"type\": \"account\",\n  \"id\":\"ab12cd34ef\"\n}", &[]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! JSON values and streams. It is a net, not a wall: who wants to hide a value from it can. Nothing here reads a
 //! file, a clock or chance; texts and keys come in as values.
 
+mod dump;
 mod encode;
 mod field;
 mod known;

@@ -12,6 +12,9 @@ use crate::state;
 /// Name of the state folder inside a project.
 pub const STATE_FOLDER: &str = ".palisade";
 
+/// What only state folders hold, whatever they are called: the journal and the owner's socket.
+pub(crate) const STATE_FILES: [&str; 2] = ["palisade.db", "peer.sock"];
+
 /// The paths of one project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {

@@ -37,8 +37,6 @@ pub enum GapName {
     UserNamespace,
     /// The project is shown read-only: nothing can be written there, nothing is captured.
     WorkspaceOverlay,
-    /// Hidden paths of the project can be read.
-    HiddenPaths,
     /// Files of the spec are not put into the workspace.
     WorkspaceFiles,
     /// Memory is not limited.
@@ -53,12 +51,11 @@ pub enum GapName {
 
 impl GapName {
     /// Every name.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::Landlock,
         Self::SelfProbe,
         Self::UserNamespace,
         Self::WorkspaceOverlay,
-        Self::HiddenPaths,
         Self::WorkspaceFiles,
         Self::MemoryLimit,
         Self::CpuLimit,
@@ -74,7 +71,6 @@ impl GapName {
             Self::SelfProbe => "self_probe",
             Self::UserNamespace => "user_namespace",
             Self::WorkspaceOverlay => "workspace_overlay",
-            Self::HiddenPaths => "hidden_paths",
             Self::WorkspaceFiles => "workspace_files",
             Self::MemoryLimit => "memory_limit",
             Self::CpuLimit => "cpu_limit",

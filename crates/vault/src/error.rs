@@ -41,6 +41,9 @@ pub enum VaultError {
         /// `file` or `folder`.
         wanted: &'static str,
     },
+    /// There are secrets and no key to open them with.
+    #[error("there is no key file `{}`, and there are secrets sealed with what was in it", .0.display())]
+    Lost(PathBuf),
     /// The key file is not one.
     #[error("the key file `{}` is damaged", .0.display())]
     Key(PathBuf),
@@ -84,6 +87,9 @@ impl VaultError {
                 Some("make it yours alone: `chmod go-rwx` and `chown`, and rotate what was in it")
             }
             Self::Damaged { .. } => Some("set it again, or restore its file from a backup"),
+            Self::Lost(_) => Some(
+                "restore the key file from a backup; where there is none, remove each secret and set it again",
+            ),
             Self::Key(_) => {
                 Some("restore the key file from a backup; without it the secrets cannot be read")
             }

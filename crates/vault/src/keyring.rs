@@ -58,9 +58,17 @@ impl Keyring {
         Ok(read(&folder, FILE)?.map(|keys| Self { folder, keys }))
     }
 
-    /// The keys in `folder`; a first one is drawn where there is none.
-    pub(crate) fn open(folder: Folder) -> Result<Self, VaultError> {
-        let keys = open(&folder, FILE)?;
+    /// The keys in `folder`; a first one is drawn where there is none and nothing is sealed yet, which `sealed` tells.
+    pub(crate) fn open(
+        folder: Folder,
+        sealed: impl FnOnce() -> Result<bool, VaultError>,
+    ) -> Result<Self, VaultError> {
+        let keys = match read(&folder, FILE)? {
+            Some(keys) => keys,
+            // A key of its own for what is set now would keep the lost one from ever being put back.
+            None if sealed()? => return Err(VaultError::Lost(folder.place(FILE))),
+            None => open(&folder, FILE)?,
+        };
         Ok(Self { folder, keys })
     }
 

@@ -26,8 +26,8 @@ pub struct Vault {
 pub struct Listed {
     /// Its name.
     pub name: String,
-    /// How often it was set since it was made. Not checked until it is opened.
-    pub version: u64,
+    /// How often it was set since it was made. Not checked until it is opened. Where its file is not taken, why.
+    pub version: Result<u64, String>,
 }
 
 impl Vault {
@@ -59,8 +59,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]; the old value still holds.
     pub fn set(&self, name: &Name, secret: &Secret) -> Result<u64, VaultError> {
-        let keys = Keyring::open(Folder::open(&self.keys)?)?;
-        let folder = Folder::open(&self.secrets)?;
+        let (keys, folder) = self.open()?;
         let old = folder.read(name.as_str(), FILE_BYTES)?;
         if old.is_none() && folder.names()?.len() >= self.room {
             return Err(VaultError::Many(self.room));
@@ -93,21 +92,23 @@ impl Vault {
     /// Every secret's name and version; no value is opened.
     ///
     /// # Errors
-    /// [`VaultError`] when the folder or a file in it cannot be trusted.
+    /// [`VaultError`] when the folder cannot be trusted. One file that cannot says so in its place.
     pub fn list(&self) -> Result<Vec<Listed>, VaultError> {
         if !self.secrets.exists() {
             return Ok(Vec::new());
         }
         let folder = Folder::open(&self.secrets)?;
-        let mut listed = Vec::new();
-        for name in folder.names()? {
-            let damaged =
-                || VaultError::Damaged { name: name.clone(), why: "its file is not a secret's" };
-            let file = folder.read(&name, FILE_BYTES)?.ok_or_else(damaged)?;
-            let version = Header::read(&file).ok_or_else(damaged)?.version;
-            listed.push(Listed { name, version });
-        }
-        Ok(listed)
+        let version = |name: &str| {
+            let why = "its file is not a secret's";
+            let damaged = || VaultError::Damaged { name: name.to_owned(), why };
+            let file = folder.read(name, FILE_BYTES)?.ok_or_else(damaged)?;
+            Ok(Header::read(&file).ok_or_else(damaged)?.version)
+        };
+        let listed = folder.names()?.into_iter().map(|name| {
+            let version = version(&name).map_err(|error: VaultError| error.to_string());
+            Listed { name, version }
+        });
+        Ok(listed.collect())
     }
 
     /// Takes a secret away. Its blocks on the disk are not overwritten; they are encrypted.
@@ -127,8 +128,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError`], among it the first secret that cannot be opened: both keys are kept then.
     pub fn renew_key(&self) -> Result<usize, VaultError> {
-        let mut keys = Keyring::open(Folder::open(&self.keys)?)?;
-        let folder = Folder::open(&self.secrets)?;
+        let (mut keys, folder) = self.open()?;
         // One that was interrupted is ended first: what was sealed since is under the key that it drew.
         if keys.is_renewing() {
             self.reseal(&folder, &keys)?;
@@ -138,6 +138,14 @@ impl Vault {
         let resealed = self.reseal(&folder, &keys)?;
         keys.forget()?;
         Ok(resealed)
+    }
+
+    /// The keys, and the folder of the secrets, to change something there.
+    fn open(&self) -> Result<(Keyring, Folder), VaultError> {
+        let folder = Folder::open(&self.secrets)?;
+        let sealed = || Ok(!folder.names()?.is_empty());
+        let keys = Keyring::open(Folder::open(&self.keys)?, sealed)?;
+        Ok((keys, folder))
     }
 
     /// Seals everything anew under the key in use.

@@ -70,7 +70,7 @@ fn what_is_set_comes_back_and_is_nowhere_in_the_clear() {
     assert_eq!(place.get("db").unwrap(), "hunter22-second");
     let listed: Vec<_> =
         place.vault().list().unwrap().into_iter().map(|one| (one.name, one.version)).collect();
-    assert_eq!(listed, [("api".to_owned(), 1), ("db".to_owned(), 2)]);
+    assert_eq!(listed, [("api".to_owned(), Ok(1)), ("db".to_owned(), Ok(2))]);
     let file = fs::read(place.secrets().join("db")).unwrap();
     assert!(!file.windows(6).any(|bytes| bytes == b"hunter"));
     for path in [place.secrets().join("db"), place.keys().join("vault.key")] {
@@ -148,6 +148,51 @@ fn a_file_cannot_stand_in_for_another() {
     place.refuses("one", "was changed");
     fs::write(&one, &kept).unwrap();
     assert_eq!(place.get("one").unwrap(), "hunter11", "control");
+}
+
+#[test]
+fn a_lost_key_is_never_replaced_while_there_is_something_it_sealed() {
+    let place = Place::new();
+    place.set("db", "hunter22");
+    let (key, aside) = (place.keys().join("vault.key"), place.keys().join("aside"));
+    fs::rename(&key, &aside).unwrap();
+    for refused in [
+        place.vault().set(&Name::new("new").unwrap(), &secret("hunter33")).map(drop),
+        place.vault().set(&Name::new("db").unwrap(), &secret("hunter33")).map(drop),
+        place.vault().renew_key().map(drop),
+    ] {
+        assert!(matches!(refused, Err(VaultError::Lost(_))), "{refused:?}");
+        assert!(!key.exists(), "a key was drawn");
+    }
+    // Controls: with the key put back everything is there, and an empty vault gets a first key.
+    fs::rename(&aside, &key).unwrap();
+    assert_eq!(place.get("db").unwrap(), "hunter22");
+    assert_eq!(place.set("new", "hunter33"), 1);
+    let place = Place::new();
+    place.set("db", "hunter22");
+    place.vault().remove(&Name::new("db").unwrap()).unwrap();
+    fs::remove_file(place.keys().join("vault.key")).unwrap();
+    assert_eq!(place.set("db", "hunter33"), 1);
+}
+
+#[test]
+fn one_bad_file_hides_no_other_secret() {
+    let place = Place::new();
+    ["a", "b", "c", "d"].map(|name| place.set(name, "hunter22"));
+    fs::write(place.secrets().join("a"), "cut").unwrap();
+    mode(&place.secrets().join("b"), 0o644);
+    fs::remove_file(place.secrets().join("c")).unwrap();
+    symlink("d", place.secrets().join("c")).unwrap();
+    let listed = place.vault().list().unwrap();
+    let told: Vec<(&str, bool)> =
+        listed.iter().map(|one| (one.name.as_str(), one.version.is_ok())).collect();
+    assert_eq!(told, [("a", false), ("b", false), ("c", false), ("d", true)]);
+    let why = |at: usize| listed[at].version.clone().unwrap_err();
+    assert!(why(0).contains("not a secret's") && why(1).contains("by others"), "{listed:?}");
+    assert!(why(2).contains("is not a plain file"), "{listed:?}");
+    // Control: the folder itself has to be trusted.
+    mode(&place.secrets(), 0o755);
+    assert!(place.vault().list().is_err());
 }
 
 #[test]

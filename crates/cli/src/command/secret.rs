@@ -41,16 +41,27 @@ fn list(global: &Global) -> Result<Exit, Failure> {
     let listed = secrecy::vault(&layout).list();
     let listed = listed.map_err(|error| refused(&SecretRefused::Secrecy(error.into())))?;
     if global.json {
-        let rows = listed.iter().map(|one| json!({ "name": one.name, "version": one.version }));
+        let rows = listed.iter().map(|one| match &one.version {
+            Ok(version) => json!({ "name": one.name, "version": version }),
+            Err(why) => json!({ "name": one.name, "version": null, "unusable": why }),
+        });
         output::json(&rows.collect::<Vec<_>>());
-        return Ok(Exit::Ok);
+    } else {
+        let mut table = Table::new(&["name", "version"]);
+        for one in &listed {
+            let version = one.version.as_ref().map_or("unusable".to_owned(), u64::to_string);
+            table.row([output::printable(&one.name), version]);
+        }
+        output::line(table.render());
     }
-    let mut table = Table::new(&["name", "version"]);
-    for one in &listed {
-        table.row([output::printable(&one.name), one.version.to_string()]);
-    }
-    output::line(table.render());
-    Ok(Exit::Ok)
+    let bad: Vec<_> = listed.iter().filter_map(|one| one.version.as_ref().err()).collect();
+    let Some(first) = bad.first() else { return Ok(Exit::Ok) };
+    Err(Failure::new(
+        Exit::Failure,
+        format!("{} of {} secrets cannot be used", bad.len(), listed.len()),
+    )
+    .because(output::printable(first))
+    .fix("restore its file from a backup, or remove the secret and set it again"))
 }
 
 fn change(

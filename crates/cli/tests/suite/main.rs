@@ -16,6 +16,7 @@ mod disclosure;
 mod document;
 mod example;
 mod extension;
+mod hidden;
 #[path = "../../../testkit/src/install.rs"]
 #[allow(
     unreachable_pub,

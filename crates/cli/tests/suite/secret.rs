@@ -395,6 +395,29 @@ fn the_value_is_in_a_file_of_the_program_and_in_no_environment_or_command_line()
 }
 
 #[test]
+fn one_bad_file_is_named_beside_the_other_secrets() {
+    let project = keeping();
+    for name in ["bad", "good"] {
+        with_value(&project, &["secret", "set", name], "hunter22-of-two").exits(0);
+    }
+    project.palisade(&["secret", "list"]).exits(0);
+    fs::write(project.path().join(".palisade/secrets/bad"), "cut").unwrap();
+    let listed = project.palisade(&["secret", "list", "--json"]).exits(1);
+    let rows = listed.json();
+    assert_eq!((&rows[0]["name"], &rows[0]["version"]), (&"bad".into(), &serde_json::Value::Null));
+    assert_eq!(rows[1], serde_json::json!({ "name": "good", "version": 1 }));
+    let table = project.palisade(&["secret", "list"]).exits(1);
+    assert!(table.stdout.contains("unusable") && table.stdout.contains("good"), "{table:?}");
+    table.says("1 of 2 secrets cannot be used", "`bad`", "from a backup");
+    // A lost key is told before anything is sealed with another one.
+    let key = project.path().join(".palisade/keys/vault.key");
+    fs::rename(&key, key.with_extension("away")).unwrap();
+    let lost = with_value(&project, &["secret", "set", "new"], "hunter22-of-new").exits(1);
+    lost.says("there is no key file", "", "from a backup");
+    assert!(!key.exists());
+}
+
+#[test]
 fn a_secret_is_set_listed_rotated_and_removed_and_every_change_is_on_record() {
     let project = keeping();
     let shown = with_value(&project, &["secret", "set", "db"], "hunter22-one\n").exits(0);

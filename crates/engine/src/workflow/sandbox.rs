@@ -11,12 +11,11 @@ use std::time::Duration;
 pub const MAX_HOSTS: usize = 64;
 
 /// What a driver may be allowed to leave out, by the names receipts use.
-pub const GAPS: [&str; 10] = [
+pub const GAPS: [&str; 9] = [
     "landlock",
     "self_probe",
     "user_namespace",
     "workspace_overlay",
-    "hidden_paths",
     "workspace_files",
     "memory_limit",
     "cpu_limit",

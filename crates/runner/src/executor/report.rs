@@ -61,9 +61,14 @@ pub(super) fn tool_failed(error: &FastError) -> Completion {
         FastError::Cancelled => return ended(&End::Cancelled, None),
         _ => {}
     }
-    let stopped_by = matches!(error, FastError::Open(OpenError::Escapes(_))).then(|| StoppedBy {
+    let stopped_by = match error {
+        FastError::Open(OpenError::Escapes(_)) => Some("project root"),
+        FastError::Open(OpenError::State(_)) => Some("hidden folders"),
+        _ => None,
+    };
+    let stopped_by = stopped_by.map(|name| StoppedBy {
         kind: Guard::Isolation,
-        name: "project root".into(),
+        name: name.into(),
         detail: error.to_string().into(),
     });
     Completion {

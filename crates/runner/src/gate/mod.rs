@@ -10,6 +10,7 @@ mod change;
 mod exposure;
 mod files;
 mod mount;
+mod mounted;
 mod network;
 mod path;
 mod payload;
@@ -39,12 +40,14 @@ use self::ticket::Minter;
 use self::written::Written;
 use crate::executor::Work;
 use crate::extension::Extension;
+use crate::layout::STATE_FOLDER;
 use crate::tickets::{Book, Redemption, Withheld};
 use crate::{clock, tool};
 
 pub(crate) use action::Sorted;
 pub(crate) use change::{CONFIRMED, CONFIRMED_BY, REPLACES};
 pub use files::FileFilter;
+pub(crate) use mount::target as mount_target;
 pub use network::Granted;
 pub use path::PathError;
 pub use payload::PayloadError;
@@ -153,6 +156,8 @@ pub enum Refused {
 #[derive(Debug)]
 pub struct Gate {
     project: PathBuf,
+    /// Where the project's state is kept: what no call is shown.
+    state: PathBuf,
     home: Option<PathBuf>,
     policy: Arc<Policy>,
     extension: Option<Arc<Extension>>,
@@ -198,6 +203,7 @@ impl Gate {
         let (minter, redeemer) = (Arc::new(minter), Arc::new(redeemer));
         Ok(Self {
             written: Arc::new(Written::of(&catalogue)),
+            state: project.join(STATE_FOLDER),
             project,
             home,
             policy,
@@ -485,4 +491,54 @@ fn digest(tool: &str, arguments: &Value) -> Digest {
 /// When two tools share a name or a declaration is unusable, which a test keeps from happening.
 pub fn catalogue() -> Result<Catalogue, engine::policy::CatalogueError> {
     Catalogue::new(tool::registered())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::digest;
+
+    #[test]
+    fn one_call_has_one_digest_and_another_call_another() {
+        let read = |text: &str| serde_json::from_str(text).unwrap();
+        let one = r#"{"program":"ls","argv":["ls","-l"],"env":{"b":"é","A":"1"}}"#;
+        let same =
+            r#"{ "env": { "A": "1", "b": "\u00e9" }, "argv": ["ls", "-l"], "program": "ls" }"#;
+        let found = digest("exec.run", &read(one));
+        assert_eq!(found, digest("exec.run", &read(same)), "order, spaces and escapes say nothing");
+        // As of any build: approvals and tickets on record are bound to it.
+        assert_eq!(
+            found.to_string(),
+            "2a0808549ddc0f1eed1c883f2a987dc874d512229148c0291c9819265d8047c5"
+        );
+    }
+
+    #[test]
+    fn values_that_are_not_the_same_have_no_digest_in_common() {
+        let calls = [
+            ("t.a", json!({ "n": 1 })),
+            ("t.a", json!({ "n": 1.0 })),
+            ("t.a", json!({ "n": "1" })),
+            ("t.a", json!({ "n": true })),
+            ("t.a", json!({ "n": null })),
+            ("t.a", json!({})),
+            ("t.a", json!({ "n": [1] })),
+            ("t.a", json!({ "n": [[1]] })),
+            ("t.a", json!({ "N": 1 })),
+            ("t.b", json!({ "n": 1 })),
+            ("t.a{", json!({ "n": 1 })),
+            ("t.a", json!({ "l": ["a", "b"] })),
+            ("t.a", json!({ "l": ["b", "a"] })),
+            ("t.a", json!({ "l": ["ab"] })),
+            ("t.a", json!({ "l": "é" })),
+            ("t.a", json!({ "l": "e\u{301}" })),
+        ];
+        for (at, (tool, arguments)) in calls.iter().enumerate() {
+            for (other, value) in &calls[..at] {
+                let pair = format!("{tool} {arguments} and {other} {value}");
+                assert_ne!(digest(tool, arguments), digest(other, value), "{pair}");
+            }
+        }
+    }
 }

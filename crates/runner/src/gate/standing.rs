@@ -34,6 +34,7 @@ impl Gate {
         self.redeemer.accept(Digest(policy.digest()));
         Self {
             project: self.project.clone(),
+            state: self.state.clone(),
             home: self.home.clone(),
             policy,
             extension: self.extension.clone(),

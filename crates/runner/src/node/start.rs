@@ -277,6 +277,7 @@ fn gate(
     let gate = Gate::new(layout.project().to_path_buf(), home, policy, catalogue);
     let book = book(layout, history.reader())?;
     let gate = gate.map_err(StartError::System)?.with_extension(extension);
+    let gate = gate.with_state(layout.state());
     Ok(gate.with_book(book).with_tagger(tagger))
 }
 

@@ -151,8 +151,8 @@ impl Owner {
             Doing::Really | Doing::Unsafe if call.argv.is_empty() => {
                 work::fast(&self.gate, principal, &admitted)
             }
-            Doing::Unsafe => work::bare(self.gate.project(), step, call, &admitted, &identity),
-            Doing::Really => work::program(self.gate.project(), step, call, &admitted, &identity),
+            Doing::Unsafe => work::bare(&self.gate, step, call, &admitted, &identity),
+            Doing::Really => work::program(&self.gate, step, call, &admitted, &identity),
         };
         Ok((command, Some(Prepared { work, admitted })))
     }

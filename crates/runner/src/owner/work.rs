@@ -12,7 +12,7 @@ use sandbox::{Limits, Mount, Network, Spec, Workspace};
 use serde_json::Value;
 
 use crate::executor::{Fast, Place, Program, Work};
-use crate::gate::{Admitted, FileFilter, Gate, Principal};
+use crate::gate::{Admitted, FileFilter, Gate, Principal, mount_target};
 use crate::layout::STATE_FOLDER;
 
 /// Environment variable that carries the key under which the step's effect may happen once.
@@ -43,12 +43,13 @@ pub(super) fn fast(gate: &Arc<Gate>, principal: &Arc<Principal>, admitted: &Admi
 
 /// The program of `step`, whose call was `admitted`.
 pub(super) fn program(
-    project: &Path,
+    gate: &Gate,
     step: &Step,
     call: Call,
     admitted: &Admitted,
     identity: &Identity<'_>,
 ) -> Work {
+    let project = gate.project();
     let mounts = mounts(project, &admitted.arguments, &call);
     let mut env: Vec<(OsString, OsString)> =
         call.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
@@ -72,7 +73,7 @@ pub(super) fn program(
         profile,
         workspace: Workspace {
             lower: project.to_path_buf(),
-            hidden: vec![PathBuf::from(STATE_FOLDER)],
+            hidden: hidden(project, gate.state()),
             files: call.files.into_iter().map(|(path, text)| (PathBuf::from(path), text)).collect(),
         },
         mounts,
@@ -98,13 +99,13 @@ pub(super) fn program(
 
 /// The same without any sandbox.
 pub(super) fn bare(
-    project: &Path,
+    gate: &Gate,
     step: &Step,
     call: Call,
     admitted: &Admitted,
     identity: &Identity<'_>,
 ) -> Work {
-    match program(project, step, call, admitted, identity) {
+    match program(gate, step, call, admitted, identity) {
         Work::Program(mut program) => {
             program.place = Place::Bare;
             Work::Program(program)
@@ -134,6 +135,14 @@ fn network(profile: sandbox::Profile) -> Network {
     }
 }
 
+/// What of the project no program sees: the usual state folder, and the one in use where it lies in the project.
+fn hidden(project: &Path, state: &Path) -> Vec<PathBuf> {
+    let usual = PathBuf::from(STATE_FOLDER);
+    let other = state.strip_prefix(project).ok().filter(|inner| !inner.starts_with(&usual));
+    let other = other.map(Path::to_path_buf);
+    std::iter::once(usual).chain(other).collect()
+}
+
 /// Mounts as decided on; those of the project itself are in the workspace already.
 fn mounts(project: &Path, arguments: &Value, call: &Call) -> Vec<Mount> {
     let decided = arguments.get("mounts").and_then(Value::as_array).into_iter().flatten();
@@ -143,7 +152,7 @@ fn mounts(project: &Path, arguments: &Value, call: &Call) -> Vec<Mount> {
             let shown = decided.get("source").and_then(Value::as_str)?;
             let source = project.join(shown);
             let source = if shown == "." { project.to_path_buf() } else { source };
-            let target = target(project, &source, &asked.source, &asked.target)?;
+            let target = mount_target(project, &source, &asked.source, &asked.target)?;
             let access = match asked.access {
                 Access::Read => sandbox::Access::Read,
                 Access::Write => sandbox::Access::Write,
@@ -151,19 +160,6 @@ fn mounts(project: &Path, arguments: &Value, call: &Call) -> Vec<Mount> {
             Some(Mount { source, target, access })
         })
         .collect()
-}
-
-/// Where a mount appears: as asked; at its own place where nothing was asked and it lies outside the project; in
-/// the workspace, which is to say nowhere else, where it lies inside.
-fn target(project: &Path, source: &Path, written: &str, asked: &str) -> Option<PathBuf> {
-    if asked != written {
-        return Some(PathBuf::from(asked));
-    }
-    match source.starts_with(project) {
-        true => None,
-        false if Path::new(asked).is_absolute() => Some(PathBuf::from(asked)),
-        false => Some(source.to_path_buf()),
-    }
 }
 
 /// The tighter of what the step asks for and what the decision allows at most.

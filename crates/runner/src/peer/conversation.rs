@@ -112,7 +112,16 @@ impl Conversation<'_> {
 
 /// Tells a connection that there is no place for it.
 pub(super) fn turn_away(stream: &UnixStream) {
+    send_off(stream, Fault::new(Code::Busy, "too many connections; come back later"));
+}
+
+/// Tells a program of this user why it is not let in: whoever runs programs in a container asks from outside of it.
+pub(super) fn stay_out(stream: &UnixStream) {
+    let why = "a program in a sandbox or container of its own is no peer; ask from outside of it";
+    send_off(stream, Fault::new(Code::Denied, why));
+}
+
+fn send_off(stream: &UnixStream, fault: Fault) {
     const WORD: Duration = Duration::from_millis(100);
-    let fault = Fault::new(Code::Busy, "too many connections; come back later");
     drop(frame::write(stream, &Message::response("", Err(fault)).encode(), WORD));
 }

@@ -22,7 +22,7 @@ use rustix::net::{
 use rustix::process::geteuid;
 
 use super::conversation::{self, Conversation, Patience};
-use super::identity::Peer;
+use super::identity::{Peer, Unidentified};
 use super::room::Room;
 use crate::node::Desk;
 
@@ -196,7 +196,11 @@ fn accept(listener: &UnixListener, stopped: &Receiver<()>, inside: &Inside) {
 
 /// Nothing is read before it is known who is there.
 fn admit(stream: UnixStream, inside: &Inside) {
-    let Ok(peer) = Peer::of(&stream) else { return };
+    let peer = match Peer::of(&stream) {
+        Ok(peer) => peer,
+        Err(Unidentified::Apart) => return conversation::stay_out(&stream),
+        Err(Unidentified::Unknown(_) | Unidentified::Foreign(_)) => return,
+    };
     let room = &inside.0;
     let Some(number) = room.enter(peer.pid, &stream) else {
         return conversation::turn_away(&stream);

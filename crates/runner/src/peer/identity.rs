@@ -1,10 +1,19 @@
 //! Who is at the other end, as the kernel says (`SO_PEERCRED`, unix(7)); nothing a peer sends is asked.
-//! What such a peer may do is not known here.
+//!
+//! A socket file is reached by whoever sees it, so a program in a sandbox or a container is told from one beside us by
+//! its namespaces (namespaces(7)). What a peer may do is not known here.
 
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::geteuid;
+use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
+
+/// The namespaces of which every sandbox and container has at least one of its own. A service manager gives services
+/// mounts of their own, so those tell nothing.
+const NAMESPACES: [&str; 2] = ["user", "pid"];
 
 /// The process at the other end, as it was when it connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +31,15 @@ pub struct Peer {
 pub enum Unidentified {
     /// The kernel does not say who it is.
     #[error("the kernel does not say who is at the other end")]
-    Unknown(#[source] std::io::Error),
+    Unknown(#[source] io::Error),
     /// It is somebody else's.
     #[error("the other end belongs to user #{0}")]
     Foreign(u32),
+    /// It is in a sandbox or a container, or it cannot be told.
+    #[error(
+        "the other end is in a sandbox or container of its own, or it cannot be told where it is"
+    )]
+    Apart,
 }
 
 impl Peer {
@@ -40,12 +54,33 @@ impl Peer {
             uid: found.uid.as_raw(),
             gid: found.gid.as_raw(),
         };
-        if is_trusted(peer.uid, geteuid().as_raw()) {
-            Ok(peer)
-        } else {
-            Err(Unidentified::Foreign(peer.uid))
+        let own = geteuid().as_raw();
+        if !is_trusted(peer.uid, own) {
+            return Err(Unidentified::Foreign(peer.uid));
+        }
+        // Where root's processes are, others are not told; root needs no door of ours.
+        if peer.uid == own && !is_beside_us(found.pid).unwrap_or(false) {
+            return Err(Unidentified::Apart);
+        }
+        Ok(peer)
+    }
+}
+
+/// Whether a process is in our own namespaces. One that has ended is not, so that nobody else with its id is taken
+/// for it.
+fn is_beside_us(pid: Pid) -> io::Result<bool> {
+    let process = pidfd_open(pid, PidfdFlags::empty())?;
+    let namespace = |process: &str, name: &str| {
+        let found = std::fs::metadata(format!("/proc/{process}/ns/{name}"))?;
+        Ok::<_, io::Error>((found.dev(), found.ino()))
+    };
+    for name in NAMESPACES {
+        if namespace("self", name)? != namespace(&pid.as_raw_nonzero().to_string(), name)? {
+            return Ok(false);
         }
     }
+    let mut ended = [PollFd::new(&process, PollFlags::IN)];
+    Ok(poll(&mut ended, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? == 0)
 }
 
 /// A process of the same user could do all of it anyway, and root could do more.
@@ -62,7 +97,9 @@ pub(super) fn is_owner(server: &UnixStream) -> Result<(), Unidentified> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_trusted;
+    use std::process::Command;
+
+    use super::*;
 
     #[test]
     fn only_the_same_user_and_root_are_trusted() {
@@ -76,5 +113,15 @@ mod tests {
         for (peer, own, expected) in table {
             assert_eq!(is_trusted(peer, own), expected, "{peer} at {own}");
         }
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_nowhere() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        assert!(is_beside_us(pid).unwrap(), "control");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is_beside_us(pid).unwrap_or(false));
     }
 }

@@ -112,6 +112,31 @@ fn a_long_file_is_cut_at_a_character_and_said_so() {
 }
 
 #[test]
+fn a_state_folder_is_opened_under_no_name() {
+    let folder = project();
+    for (kept, holds) in [("data/kept", "palisade.db"), ("served", "peer.sock"), (".PALISADE", "x")]
+    {
+        fs::create_dir_all(folder.path().join(kept).join("keys")).unwrap();
+        fs::write(folder.path().join(kept).join(holds), "").unwrap();
+        fs::write(folder.path().join(kept).join("keys/token-1.secret"), "canary").unwrap();
+    }
+    for tool in ["fs.read", "fs.list", "fs.exists", "search.grep", "search.glob"] {
+        for path in ["data/kept/keys/token-1.secret", "served", "served/keys", ".PALISADE/keys"] {
+            let found = call(folder.path(), tool, &json!({ "path": path, "pattern": "*" }));
+            let refused = matches!(found, Err(FastError::Open(OpenError::State(_))));
+            assert!(refused, "{tool} {path}: {found:?}");
+        }
+    }
+    let found = || ask(folder.path(), "search.grep", json!({ "path": ".", "pattern": "canary" }));
+    assert_eq!(found()["matches"], 0);
+    // Control: a folder that holds no state is searched.
+    fs::remove_file(folder.path().join("served/peer.sock")).unwrap();
+    assert_eq!(found()["matches"], 1);
+    let listed = ask(folder.path(), "fs.list", json!({ "path": "served/keys" }));
+    assert_eq!(listed["entries"][0]["name"], "token-1.secret");
+}
+
+#[test]
 fn a_search_looks_only_into_files_it_may_read() {
     let folder = project();
     let found = |deep: Option<u64>| {

@@ -1,9 +1,11 @@
 //! What the gate admits, and what stops a call.
 //! Only decisions are looked at here; `node` runs what was admitted.
 
-use crate::support::{Project, user};
-use runner::Guard;
+use std::path::Path;
+
+use crate::support::{Project, to_the_end, user};
 use runner::gate::{Admitted, Asked, Refused};
+use runner::{Adopt, Doing, Guard};
 use serde_json::{Value, json};
 
 fn admit(project: &Project, tool: &str, arguments: Value) -> Result<Admitted, Refused> {
@@ -122,6 +124,111 @@ fn a_mount_cannot_bring_along_what_is_hidden() {
         let (kind, name, _) = stopped(admit(&project, "exec.run", run("ls", mounts)));
         assert_eq!((kind, name.as_str()), (Guard::Isolation, "hidden folders"), "{source}");
     }
+}
+
+/// Every name under which a mount could show the state of a project that keeps it in `state`.
+fn ways_in(project: &Path, state: &Path) -> Vec<(String, String)> {
+    let (project, state) = (project.display(), state.display());
+    let elsewhere = [
+        ".".to_owned(),
+        "./".to_owned(),
+        "docs/..".to_owned(),
+        format!("{project}"),
+        format!("{project}/docs/.."),
+        format!("{project}/.palisade"),
+        ".palisade/keys".to_owned(),
+        "link".to_owned(),
+        "link/keys".to_owned(),
+        "..".to_owned(),
+        "/".to_owned(),
+        format!("/proc/self/root{project}"),
+        format!("/proc/{}/root{state}", std::process::id()),
+        "/proc".to_owned(),
+        format!("{state}"),
+        format!("{state}/../{}", Path::new(&state.to_string()).file_name().unwrap().display()),
+        format!("{state}/keys"),
+        format!("{state}/keys/node.ed25519"),
+        format!("{state}/.."),
+    ];
+    let targets = ["/k", "k", "/workspace/k", "/tmp/k"];
+    elsewhere.iter().flat_map(|source| targets.map(|at| (source.clone(), at.to_owned()))).collect()
+}
+
+#[test]
+fn no_mount_shows_the_state_of_a_project_under_any_name() {
+    let project = Project::new();
+    let outside = tempfile::tempdir().unwrap();
+    let outside = outside.path().canonicalize().unwrap();
+    for state in [project.layout.state().to_path_buf(), outside.join("kept/state")] {
+        std::fs::create_dir_all(state.join("keys")).unwrap();
+        std::fs::write(state.join("keys/node.ed25519"), "seed").unwrap();
+        std::fs::create_dir_all(project.path().join("docs")).unwrap();
+        drop(std::fs::remove_file(project.path().join("link")));
+        std::os::unix::fs::symlink(&state, project.path().join("link")).unwrap();
+        let gate = project.gate().with_state(&state);
+        let mount = |source: &str, target: &str| {
+            let mounts = json!([{ "source": source, "target": target, "access": "read" }]);
+            gate.admit(&user(), Asked { tool: "exec.run".to_owned(), arguments: run("ls", mounts) })
+        };
+        for (source, target) in ways_in(project.path(), &state) {
+            let (kind, name, _) = stopped(mount(&source, &target));
+            let told = (kind, name.as_str());
+            assert_eq!(told, (Guard::Isolation, "hidden folders"), "{source} at {target}");
+        }
+        // Controls: the project as the workspace, where its state is hidden, and what lies beside.
+        let whole = project.path().to_str().unwrap();
+        for (source, target) in [(".", "."), (whole, whole), ("docs", "/k"), ("/usr/lib", "/k")] {
+            assert!(mount(source, target).is_ok(), "{source} at {target}");
+        }
+    }
+}
+
+#[test]
+fn no_reading_tool_is_given_anything_of_the_state_folder() {
+    let project = Project::new();
+    let node = project.node(Doing::Really, Adopt::Nothing);
+    to_the_end(
+        &node,
+        "version: 1\nname: n\nsteps:\n  - { name: s, tool: fs.list, with: { path: . } }\n",
+    );
+    node.stop().unwrap();
+    let mut names: Vec<String> = files(project.layout.state());
+    assert!(names.iter().any(|name| name.ends_with("keys/node.ed25519")), "{names:?}");
+    // What a project has that was used for longer.
+    let later =
+        ["keys/token-1.secret", "keys/vault.key", "secrets/db", "openings/run", "archive/1"];
+    names.extend(later.map(|name| format!(".palisade/{name}")));
+    names.extend([".palisade".to_owned(), "sub/.palisade/keys/x".to_owned()]);
+    for name in names {
+        for tool in ["fs.read", "fs.list", "fs.exists", "search.grep", "search.glob"] {
+            let mut arguments = json!({ "path": name });
+            if tool.starts_with("search") {
+                arguments["pattern"] = "*".into();
+            }
+            let (kind, rule, _) = stopped(admit(&project, tool, arguments));
+            assert_eq!(kind, Guard::Policy, "{tool} {name}");
+            assert!(rule.starts_with("builtin:"), "{tool} {name}: {rule}");
+        }
+    }
+    // Control: beside it everything is read.
+    assert!(admit(&project, "fs.read", json!({ "path": "palisade/keys/x" })).is_ok());
+}
+
+/// Every file and folder below, as the project's tools name it.
+fn files(state: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![state.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let inner = path.strip_prefix(state.parent().unwrap()).unwrap();
+            found.push(inner.to_str().unwrap().to_owned());
+            if path.is_dir() {
+                open.push(path);
+            }
+        }
+    }
+    found
 }
 
 /// A gate whose policy lets programs reach what `hosts` says.

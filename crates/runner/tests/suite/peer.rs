@@ -284,6 +284,38 @@ fn one_process_cannot_take_every_place() {
     assert!(again.is_some(), "a place is free again");
 }
 
+#[test]
+fn a_program_in_namespaces_of_its_own_is_refused_with_a_sentence() {
+    let (_project, _node, path) = serving();
+    // What one is told before it says a word, or after its greeting.
+    let script = "import socket, struct, sys\n\
+        s = socket.socket(socket.AF_UNIX)\ns.settimeout(60)\ns.connect(sys.argv[1])\n\
+        b = b'{\"id\":\"1\",\"type\":\"request\",\"method\":\"handshake\",\"params\":{\"client\":\"t\",\"api_version\":1}}'\n\
+        try: s.sendall(struct.pack('>I', len(b)) + b)\nexcept OSError: pass\n\
+        print(s.recv(4096)[4:].decode())";
+    let ask = |apart: &[&str]| {
+        let mut words = apart.to_vec();
+        words.extend(["python3", "-c", script]);
+        let ran = Command::new(words[0]).args(&words[1..]).arg(&path).output().unwrap();
+        serde_json::from_slice::<Value>(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"))
+    };
+    for apart in [
+        &["unshare", "--user", "--map-root-user"][..],
+        &["unshare", "--user", "--map-root-user", "--pid", "--fork"],
+    ] {
+        let told = ask(apart);
+        assert_eq!(told["error"]["code"], "denied", "{apart:?} {told}");
+        let why = told["error"]["message"].as_str().unwrap();
+        assert!(why.contains("sandbox or container"), "{why}");
+    }
+    // Control: the same beside us, also with mounts of its own, as a service manager gives them.
+    assert_eq!(ask(&["env"])["result"]["negotiated_api_version"], 1);
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(ask(&["unshare", "--mount"])["result"]["negotiated_api_version"], 1);
+        assert_eq!(ask(&["unshare", "--pid", "--fork"])["error"]["code"], "denied");
+    }
+}
+
 /// The sample of the documentation, as a process of its own and, as root, of another user.
 fn python(path: &Path, file: &str, uid: Option<u32>) -> Output {
     use std::os::unix::process::CommandExt as _;

@@ -17,7 +17,7 @@ use super::error::ContainerError;
 use super::place::{Bind, PID_FILE, STAGE};
 use super::runtime::{Kind, Runtime};
 use super::{EPOCH_LABEL, NAME_LABEL, gate, owner};
-use crate::check::show;
+use crate::check::{self, show};
 use crate::plan::{self, Identity};
 use crate::profile::Profile;
 use crate::seccomp::{self, Rule};
@@ -49,8 +49,8 @@ pub(super) enum Place<'a> {
         /// The control group that has the limits, below which the runtime makes its own.
         parent: &'a str,
     },
-    /// The project as it is, read-only; the limits are the runtime's.
-    Plain { project: &'a Path },
+    /// The project as it is, read-only, with an empty folder over what is hidden; the limits are the runtime's.
+    Plain { project: &'a Path, hidden: &'a [(PathBuf, check::Kind)], empty: &'a Path },
 }
 
 /// A file that exists in memory only and cannot be changed any more.
@@ -215,13 +215,14 @@ fn limits(line: &mut Line, request: &Request<'_>) {
 fn place(line: &mut Line, request: &Request<'_>) {
     match &request.place {
         Place::Ours { binds, .. } => binds.iter().for_each(|bind| volume(line, bind, "rbind,")),
-        Place::Plain { project } => {
+        Place::Plain { project, hidden, empty } => {
             let workspace = Bind {
                 source: project.to_path_buf(),
                 target: PathBuf::from(WORKSPACE),
                 access: Access::Read,
             };
             volume(line, &workspace, "");
+            covers(hidden, empty).for_each(|cover| volume(line, &cover, ""));
             for mount in &request.spec.mounts {
                 let bind = Bind {
                     source: mount.source.clone(),
@@ -237,6 +238,18 @@ fn place(line: &mut Line, request: &Request<'_>) {
             }
         }
     }
+}
+
+/// What lies over hidden paths. A runtime lays what is deeper over what is above it.
+fn covers(hidden: &[(PathBuf, check::Kind)], empty: &Path) -> impl Iterator<Item = Bind> {
+    hidden.iter().filter_map(move |(path, kind)| {
+        let source = match kind {
+            check::Kind::Folder => empty.to_path_buf(),
+            check::Kind::File => PathBuf::from("/dev/null"),
+            check::Kind::Absent => return None,
+        };
+        Some(Bind { source, target: Path::new(WORKSPACE).join(path), access: Access::Read })
+    })
 }
 
 fn volume(line: &mut Line, bind: &Bind, more: &str) {
@@ -342,12 +355,20 @@ mod tests {
         spec.limits.cpu_thousandths = Some(1500);
         spec.mounts =
             vec![Mount { source: "/a".into(), target: "/b".into(), access: Access::Read }];
-        let line = line(Kind::Docker, &spec, Place::Plain { project: Path::new("/p") });
+        let hidden = [
+            (".palisade".into(), check::Kind::Folder),
+            ("a/secret".into(), check::Kind::File),
+            ("not-there".into(), check::Kind::Absent),
+        ];
+        let (project, empty) = (Path::new("/p"), Path::new("/tmp/e"));
+        let line = line(Kind::Docker, &spec, Place::Plain { project, hidden: &hidden, empty });
         has(&line, &ALWAYS);
         has(
             &line,
             &[
                 "--volume /p:/workspace:ro",
+                "--volume /tmp/e:/workspace/.palisade:ro",
+                "--volume /dev/null:/workspace/a/secret:ro",
                 "--volume /a:/b:ro",
                 "--memory 1073741824b",
                 "--memory-swap 1073741824b",
@@ -355,6 +376,7 @@ mod tests {
                 "--cpus 1.500",
             ],
         );
+        assert!(!line.contains("not-there"), "{line}");
         for foreign in ["--uidmap", "--unsetenv-all", "--systemd", "--timeout", "--rm"] {
             assert!(!line.contains(foreign), "docker knows no {foreign}, or must not get it");
         }

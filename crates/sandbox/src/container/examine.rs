@@ -76,9 +76,10 @@ pub(super) fn judge(facts: &Facts<'_>, spec: &Spec) -> Enforcement {
     }
     if facts.full {
         found.enforced.extend([Layer::WorkspaceOverlay, Layer::ProcessLimit, Layer::DiskLimit]);
-        if !spec.workspace.hidden.is_empty() {
-            found.enforced.push(Layer::HiddenPaths);
-        }
+    }
+    // Whoever runs it: no gap may show a program what the project keeps.
+    if !spec.workspace.hidden.is_empty() {
+        found.enforced.push(Layer::HiddenPaths);
     }
     limits(&mut found, facts, spec);
     network(&mut found, facts, spec);
@@ -121,9 +122,6 @@ fn plain(found: &mut Found, runtime: &Runtime, spec: &Spec) {
     }
     found.gap(GapName::WorkspaceOverlay, APART);
     found.gap(GapName::DiskLimit, "each temporary folder is limited by itself");
-    if !spec.workspace.hidden.is_empty() {
-        found.gap(GapName::HiddenPaths, APART);
-    }
     if !spec.workspace.files.is_empty() {
         found.gap(GapName::WorkspaceFiles, APART);
     }
@@ -212,14 +210,14 @@ mod tests {
     #[test]
     fn what_is_not_enforced_is_a_gap_by_name() {
         use GapName::{
-            DiskLimit, HiddenPaths, Landlock, MemoryLimit, ProcessLimit, SelfProbe, UserNamespace,
+            DiskLimit, Landlock, MemoryLimit, ProcessLimit, SelfProbe, UserNamespace,
             WorkspaceFiles, WorkspaceOverlay,
         };
         let mut spec = Spec::new("/", ["true"]);
         spec.workspace.hidden = vec![".git".into()];
         spec.workspace.files = vec![("a".into(), Vec::new())];
         check(&runtime(Kind::Podman, false, 1), true, &spec, &[Landlock, SelfProbe]);
-        let apart = [WorkspaceOverlay, DiskLimit, HiddenPaths, WorkspaceFiles];
+        let apart = [WorkspaceOverlay, DiskLimit, WorkspaceFiles];
         let docker = [&[Landlock, SelfProbe, UserNamespace][..], &apart].concat();
         check(&runtime(Kind::Docker, false, 1), false, &spec, &docker);
         let rootless = [&[Landlock, SelfProbe][..], &apart].concat();
@@ -230,7 +228,8 @@ mod tests {
 
     #[test]
     fn every_layer_of_the_local_driver_is_enforced_or_a_gap() {
-        let spec = Spec::new("/", ["true"]);
+        let mut spec = Spec::new("/", ["true"]);
+        spec.workspace.hidden = vec![".git".into()];
         for (runtime, full) in [
             (runtime(Kind::Podman, false, 2), true),
             (runtime(Kind::Podman, true, 2), false),

@@ -81,7 +81,7 @@ pub(super) fn write(facts: Facts<'_>) -> Receipt {
 fn view(checked: &Checked, full: bool) -> View {
     let writable: &[&str] =
         if full { &[WORKSPACE, HOME, "/tmp", "/dev/shm"] } else { &[HOME, "/tmp"] };
-    let hidden = checked.hidden.iter().filter(|_| full);
+    let hidden = checked.hidden.iter();
     let mounts = checked.mounts.iter().map(|(mount, _)| MountInForce {
         source: show(&mount.source),
         target: show(&mount.target),

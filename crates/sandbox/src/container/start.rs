@@ -182,11 +182,14 @@ impl Order<'_> {
     /// With the project as it is, read-only, and with the limits of the runtime.
     fn plain(&self) -> Result<Made, LaunchError> {
         let project = &self.checked.lower;
-        if let Some(path) = [project].into_iter().find(|path| !is_plain(path)) {
+        let empty = Empty::new().map_err(ContainerError::from)?;
+        let hidden = &self.checked.hidden;
+        let named = [project, &empty.0].into_iter().chain(hidden.iter().map(|(path, _)| path));
+        if let Some(path) = named.into_iter().find(|path| !is_plain(path)) {
             return Err(ContainerError::Target { path: crate::check::show(path) }.into());
         }
-        let (ends, mut command) = self.command(Place::Plain { project })?;
-        let empty = Empty::new().map_err(ContainerError::from)?;
+        let (ends, mut command) =
+            self.command(Place::Plain { project, hidden, empty: &empty.0 })?;
         let upper = empty.open().map_err(|errno| ContainerError::Io(errno.into()))?;
         let client = command.spawn().map_err(ContainerError::from)?;
         let mut held = self.hold(client)?;

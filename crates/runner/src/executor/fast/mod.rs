@@ -111,6 +111,7 @@ pub fn call(
     let path = text("path").unwrap_or(".");
     let until = allowed.until;
     until.check()?;
+    beneath::no_state(root, path)?;
     let found = match name {
         tool::FS_READ => read::call(root, path, allowed.largest),
         tool::FS_LIST => list::call(root, path, until),

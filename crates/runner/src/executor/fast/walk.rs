@@ -1,6 +1,6 @@
 //! Every regular file below a folder, in a stable order, without following links.
 //!
-//! The state folder and `.git` are left out: the first is never readable by a tool, the second is not what a
+//! State folders and `.git` are left out: the first are never readable by a tool, the second is not what a
 //! search means.
 
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::FileType;
 
 use super::{FastError, Until, list};
+use crate::layout::{STATE_FILES, STATE_FOLDER};
 
 /// Most files one walk visits; a larger tree is searched in parts.
 pub(super) const WALK_FILES: usize = 200_000;
@@ -29,9 +30,12 @@ pub(super) fn files(root: &Path, start: &str, until: &Until) -> Result<Walked, F
             let path = if folder == "." { name.clone() } else { format!("{folder}/{name}") };
             match kind {
                 FileType::RegularFile if found.len() < WALK_FILES => found.push(path),
-                FileType::Directory if name != ".git" && name != crate::layout::STATE_FOLDER => {
+                FileType::Directory
+                    if name != ".git" && !name.eq_ignore_ascii_case(STATE_FOLDER) =>
+                {
                     until.check()?;
                     match list::entries(root, &path, until) {
+                        Ok(inner) if is_state(&inner) => {}
                         Ok(inner) => open.push((path, inner)),
                         Err(_) => cut = true,
                     }
@@ -45,4 +49,9 @@ pub(super) fn files(root: &Path, start: &str, until: &Until) -> Result<Walked, F
     until.check()?;
     found.sort();
     Ok(Walked { files: found, cut })
+}
+
+/// Whether these are the entries of a state folder, whatever it is called.
+fn is_state(entries: &[(String, FileType)]) -> bool {
+    entries.iter().any(|(name, _)| STATE_FILES.contains(&name.as_str()))
 }
