@@ -13,6 +13,7 @@ mod leftovers;
 mod length;
 mod licences;
 mod links;
+mod listings;
 mod manifests;
 mod names;
 mod private;
@@ -56,6 +57,7 @@ const RULES: &[(&str, Rule)] = &[
     ("length", length::check),
     ("names", names::check),
     ("leftovers", leftovers::check),
+    ("listings", listings::check),
     ("allowances", allowances::check),
     ("unsafety", unsafety::check),
     ("weakening", weakening::check),

@@ -8,6 +8,7 @@ mod records;
 mod secret;
 mod ticket;
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -21,6 +22,7 @@ pub(crate) use self::secret::{Secret, SecretValue};
 pub(crate) use self::ticket::{
     Attenuate, InspectTicket, Mint, Presented, TicketCommand, VerifyTicket,
 };
+use crate::configuration::Configuration;
 
 /// Lets agents and automation act: sandboxed, behind a policy, on the record.
 #[derive(Debug, Parser)]
@@ -69,6 +71,9 @@ pub(crate) struct Global {
     /// Machine-readable output on standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// What was typed and every other source of settings come to, once a command has asked for it.
+    #[arg(skip)]
+    pub(crate) configuration: OnceCell<Configuration>,
 }
 
 /// What to do.

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::Sender;
 
 use runner::audit::NodeKeyError;
-use runner::gate::{Principal, Principals};
+use runner::gate::Principal;
 use runner::history::{History, HistoryError, RunHistory};
 use runner::policy::{self, InForce, PolicyError};
 use runner::secrecy::Redaction;
@@ -14,14 +14,16 @@ use runner::{
 };
 
 use crate::arguments::Global;
-use crate::configuration::{Configuration, Sources};
+use crate::configuration::{Configuration, Settings, Sources};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::moment;
 use crate::output;
 
-/// The settings in force; values that were not taken are told.
-pub(crate) fn configuration(global: &Global) -> Result<Configuration, Failure> {
+/// Every setting with where it came from, read once; values that were not taken are told then.
+pub(crate) fn configuration(global: &Global) -> Result<&Configuration, Failure> {
+    if let Some(known) = global.configuration.get() {
+        return Ok(known);
+    }
     let mut sources = Sources::of_this_process(&global.project);
     if let Some(slots) = global.slots {
         sources.flags.push(("engine.slots", "slots", slots.to_string()));
@@ -37,20 +39,29 @@ pub(crate) fn configuration(global: &Global) -> Result<Configuration, Failure> {
     for ignored in &configuration.ignored {
         output::talk(format!("warning: {ignored}"));
     }
-    Ok(configuration)
+    Ok(global.configuration.get_or_init(|| configuration))
+}
+
+/// The settings in force.
+pub(crate) fn settings(global: &Global) -> Result<&Settings, Failure> {
+    configuration(global).map(|configuration| &configuration.settings)
 }
 
 /// The project and where its state is kept.
-pub(crate) fn layout(global: &Global, configuration: &Configuration) -> Result<Layout, Failure> {
+pub(crate) fn layout(global: &Global) -> Result<Layout, Failure> {
+    let settings = settings(global)?;
     let layout = Layout::of(&global.project).map_err(|error| {
         Failure::of(Exit::NotFound, &error).fix("name the project folder with `--project DIR`")
     })?;
-    let Some(folder) = configuration.get("state.folder") else { return usable(layout) };
+    let Some(folder) = &settings.state_folder else { return usable(layout) };
     let state = layout.project().join(folder);
     if shown_to_steps(&layout, &state) {
-        return Err(Failure::new(Exit::Usage, format!("`state.folder` cannot be `{folder}`"))
-            .because("it lies inside the project, where steps would see the journal")
-            .fix(format!("choose a folder outside the project, or below `{STATE_FOLDER}`")));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("`state.folder` cannot be `{}`", folder.display()),
+        )
+        .because("it lies inside the project, where steps would see the journal")
+        .fix(format!("choose a folder outside the project, or below `{STATE_FOLDER}`")));
     }
     usable(layout.with_state(state))
 }
@@ -79,11 +90,8 @@ fn real(folder: &Path) -> Option<PathBuf> {
 }
 
 /// The file of the policy in force; `None` when there is none.
-pub(crate) fn policy_file(
-    layout: &Layout,
-    configuration: &Configuration,
-) -> Result<Option<PathBuf>, Failure> {
-    policy::chosen(layout, configuration.get("policy.file").map(Path::new))
+pub(crate) fn policy_file(global: &Global, layout: &Layout) -> Result<Option<PathBuf>, Failure> {
+    policy::chosen(layout, settings(global)?.policy_file.as_deref())
         .map_err(|error| policy_failure(&error))
 }
 
@@ -130,29 +138,18 @@ pub(crate) fn start_watched(
     adopt: Adopt,
     watcher: Option<(RunId, Sender<Event>)>,
 ) -> Result<(Node, Layout), Failure> {
-    own(global, &configuration(global)?, (adopt, None), watcher)
+    own(global, (adopt, None), watcher)
 }
 
 /// As [`start`], for a moment: `run` can be told something, and nothing of it begins.
 pub(crate) fn start_idle(global: &Global, run: RunId) -> Result<Node, Failure> {
     let adopt = Adopt::Runs(vec![run]);
-    own(global, &configuration(global)?, (adopt, Some(0)), None).map(|(node, _)| node)
-}
-
-/// Bytes the journal may have; `None` where nothing was said.
-pub(crate) fn journal_most(configuration: &Configuration) -> Option<u64> {
-    configuration.get("journal.max_size").and_then(|size| moment::size(size).ok())
-}
-
-/// Who is registered.
-pub(crate) fn principals(configuration: &Configuration) -> Principals {
-    // The value was read before it was taken; were it not, nobody would be registered, which gives nobody more.
-    configuration.get("principals").and_then(|text| Principals::read(text).ok()).unwrap_or_default()
+    own(global, (adopt, Some(0)), None).map(|(node, _)| node)
 }
 
 /// The agent to act as.
 pub(crate) fn agent(global: &Global, id: &str) -> Result<Principal, Failure> {
-    principals(&configuration(global)?).agent(id).map_err(|_| {
+    settings(global)?.principals.agent(id).map_err(|_| {
         Failure::new(Exit::Usage, format!("nobody can act as `{id}`"))
             .because("only an agent can be acted as, which may do less than a user")
             .fix("write `--as agent:NAME`; its roles are in the setting `principals`")
@@ -161,33 +158,28 @@ pub(crate) fn agent(global: &Global, id: &str) -> Result<Principal, Failure> {
 
 fn own(
     global: &Global,
-    configuration: &Configuration,
     (adopt, slots): (Adopt, Option<u32>),
     watcher: Option<(RunId, Sender<Event>)>,
 ) -> Result<(Node, Layout), Failure> {
-    let layout = layout(global, configuration)?;
-    let policy_file = policy_file(&layout, configuration)?;
+    let (settings, layout) = (settings(global)?, layout(global)?);
+    let policy_file = policy_file(global, &layout)?;
     let in_force = policy(policy_file.as_deref())?;
-    let doing = doing(global, configuration)?;
-    let principals = principals(configuration);
-    let number = |key| configuration.get(key).and_then(|number| number.parse().ok());
-    let slots = slots.or_else(|| number("engine.slots")).unwrap_or(1);
+    let doing = doing(global, settings)?;
+    let principals = settings.principals.clone();
+    let of_project = |path: &Option<PathBuf>| path.as_ref().map(|path| layout.project().join(path));
     let options = Options {
         layout: layout.clone(),
         principal: principals.of_this_process(),
         principals,
         policy: (in_force.policy, in_force.source),
         policy_file,
-        extension: configuration.get("policy.extension").map(|path| layout.project().join(path)),
+        extension: of_project(&settings.extension),
         home: etcetera::home_dir().ok(),
         program: std::env::current_exe().ok(),
-        slots,
-        redaction: Redaction {
-            plain_logs: configuration.get("redaction.patterns") == Some("false"),
-            rules: configuration.get("redaction.rules").map(|path| layout.project().join(path)),
-        },
-        journal_most: journal_most(configuration),
-        landlock_floor: number("sandbox.landlock_floor").unwrap_or(u32::MAX),
+        slots: slots.unwrap_or(settings.slots),
+        redaction: Redaction { plain_logs: !settings.patterns, rules: of_project(&settings.rules) },
+        journal_most: settings.journal_most,
+        landlock_floor: settings.landlock_floor,
         doing,
         adopt,
         watcher,
@@ -218,11 +210,10 @@ fn own(
 
 /// Whether programs are held: they are, unless the user's own configuration allows otherwise and somebody asks for it
 /// here and now. One without the other is refused or changes nothing.
-fn doing(global: &Global, configuration: &Configuration) -> Result<Doing, Failure> {
+fn doing(global: &Global, settings: &Settings) -> Result<Doing, Failure> {
     let asked = global.without_sandbox
         || std::env::var_os(UNSAFE_VARIABLE).is_some_and(|value| value == "1");
-    let allowed = configuration.get(ALLOW_UNSAFE) == Some("true");
-    match (asked, allowed) {
+    match (asked, settings.allow_unsafe) {
         (false, _) => Ok(Doing::Really),
         (true, true) => {
             output::talk(UNSAFE_WARNING);
@@ -268,10 +259,18 @@ pub(crate) fn owned(layout: &Layout) -> bool {
 
 /// What happened so far in the project.
 pub(crate) fn history(global: &Global) -> Result<(History, Layout), Failure> {
-    let configuration = configuration(global)?;
-    let layout = layout(global, &configuration)?;
+    let layout = layout(global)?;
     let history = History::open(&layout).map_err(|error| history_failure(&error))?;
     Ok((history, layout))
+}
+
+/// What happened so far; `None` where nothing has yet.
+pub(crate) fn history_if_any(layout: &Layout) -> Result<Option<History>, Failure> {
+    match History::open(layout) {
+        Ok(history) => Ok(Some(history)),
+        Err(HistoryError::Open(OpenError::Missing { .. })) => Ok(None),
+        Err(error) => Err(history_failure(&error)),
+    }
 }
 
 /// The run a person means: an id, a unique beginning of one, or the latest.
@@ -299,6 +298,8 @@ fn start_failure(error: &StartError) -> Failure {
                 "make the state folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER",
             ))
         }
+        StartError::Merge(_) => Failure::of(Exit::Failure, error)
+            .fix("make the folder `merges` of the state folder readable for yourself"),
         StartError::Limits(_) => Failure::of(Exit::Failure, error)
             .fix("`palisade journal rebuild` makes every view anew from the records"),
         StartError::System(_) => {

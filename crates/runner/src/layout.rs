@@ -1,7 +1,7 @@
 //! Where things live on disk, relative to one project folder.
 //!
 //! `.palisade/` holds the journal, the artifacts, the project's policy and the peer socket. Nothing else in
-//! the product spells these names. This file creates the folder and knows no contents.
+//! this crate spells these names. This file creates the folder and knows no contents.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -11,6 +11,17 @@ use crate::state;
 
 /// Name of the state folder inside a project.
 pub const STATE_FOLDER: &str = ".palisade";
+/// What the names of the journal's files begin with.
+pub(crate) const JOURNAL: &str = "palisade.db";
+/// The other names in a state folder that are ours, but for the two that the journal gives to its own folders.
+pub(crate) const ANCHORS: &str = "anchors.git";
+pub(crate) const EMPTY: &str = "empty";
+pub(crate) const KEYS: &str = "keys";
+pub(crate) const MERGES: &str = "merges";
+pub(crate) const OPENINGS: &str = "openings";
+pub(crate) const PEER: &str = "peer.sock";
+pub(crate) const SECRETS: &str = "secrets";
+pub(crate) const TILES: &str = "tiles";
 
 /// What only state folders hold, whatever they are called: the journal and the owner's socket.
 pub(crate) const STATE_FILES: [&str; 2] = ["palisade.db", "peer.sock"];
@@ -48,6 +59,15 @@ pub enum LayoutError {
         /// Whose it is.
         owner: u32,
     },
+    /// The state folder or a part of it cannot be looked at, so that nobody knows whether it may be used.
+    #[error("`{}` cannot be looked at", path.display())]
+    Unread {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The state folder cannot be created or made private.
     #[error("state folder `{}` cannot be created", path.display())]
     State {
@@ -71,6 +91,9 @@ impl LayoutError {
             }
             Self::Foreign { .. } => {
                 "make it yours with chown, or keep the state elsewhere with PALISADE_STATE__FOLDER"
+            }
+            Self::Unread { .. } => {
+                "make it readable for yourself, or keep the state elsewhere with PALISADE_STATE__FOLDER"
             }
             Self::State { .. } => {
                 "make the folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER"
@@ -106,7 +129,7 @@ impl Layout {
     /// A folder that is not there yet may. Changes nothing.
     ///
     /// # Errors
-    /// [`LayoutError::Link`] and [`LayoutError::Foreign`].
+    /// [`LayoutError::Link`], [`LayoutError::Foreign`] and [`LayoutError::Unread`].
     pub fn check(&self) -> Result<(), LayoutError> {
         state::check(&self.state)
     }
@@ -139,25 +162,25 @@ impl Layout {
     /// The journal's database file.
     #[must_use]
     pub fn journal(&self) -> PathBuf {
-        self.state.join("palisade.db")
+        self.state.join(JOURNAL)
     }
 
     /// The key this node signs its checkpoints with.
     #[must_use]
     pub fn node_key(&self) -> PathBuf {
-        self.state.join("keys").join("node.ed25519")
+        self.state.join(KEYS).join("node.ed25519")
     }
 
     /// Signed checkpoints, and the tiles that proofs are made of.
     #[must_use]
     pub fn tiles(&self) -> PathBuf {
-        self.state.join("tiles")
+        self.state.join(TILES)
     }
 
     /// What is on its way to a git repository that keeps checkpoints for this node.
     #[must_use]
     pub fn anchors(&self) -> PathBuf {
-        self.state.join("anchors.git")
+        self.state.join(ANCHORS)
     }
 
     /// The project's own policy file.
@@ -169,13 +192,13 @@ impl Layout {
     /// The vault's secrets, encrypted.
     #[must_use]
     pub fn secrets(&self) -> PathBuf {
-        self.state.join("secrets")
+        self.state.join(SECRETS)
     }
 
     /// What opens the commitments in records, encrypted; it can be erased, and no record changes.
     #[must_use]
     pub fn openings(&self) -> PathBuf {
-        self.state.join("openings")
+        self.state.join(OPENINGS)
     }
 
     /// The key of the openings.
@@ -187,24 +210,24 @@ impl Layout {
     /// The keys of this project's node, each readable by its owner alone.
     #[must_use]
     pub fn keys(&self) -> PathBuf {
-        self.state.join("keys")
+        self.state.join(KEYS)
     }
 
     /// Where merges keep what they need to be gone on with or taken back.
     #[must_use]
     pub fn merges(&self) -> PathBuf {
-        self.state.join("merges")
+        self.state.join(MERGES)
     }
 
     /// An empty folder, to be shown where a sandbox needs a project and must not see any.
     #[must_use]
     pub fn empty(&self) -> PathBuf {
-        self.state.join("empty")
+        self.state.join(EMPTY)
     }
 
     /// The socket on which the owning process takes requests from other processes of the same user.
     #[must_use]
     pub fn peer(&self) -> PathBuf {
-        self.state.join("peer.sock")
+        self.state.join(PEER)
     }
 }

@@ -141,28 +141,29 @@ fn argument(name: &str, value: &Value) {
 fn rule(global: &Global, ruled: &Ruled, ruling: Ruling) -> Result<Exit, Failure> {
     let (told, layout) = find(global, &ruled.approval)?;
     let (approval, reason) = (told.request.id, ruled.reason.clone());
-    let refused = |why: String| {
-        Failure::new(Exit::Conflict, format!("approval `{approval}` cannot be answered"))
-            .because(why)
-            .fix(format!(
+    let refused = |exit: Exit, why: String| {
+        Failure::new(exit, format!("approval `{approval}` cannot be answered")).because(why).fix(
+            format!(
                 "`{} approval show {approval}` says how it stands and who may answer",
                 session::again(global)
-            ))
+            ),
+        )
     };
     if !matches!(told.state, ApprovalState::Open | ApprovalState::Approved) {
-        return Err(refused(format!("it is {}", told.state.name())));
+        return Err(refused(Exit::Conflict, format!("it is {}", told.state.name())));
     }
     let asked = json!({ "approval": approval, "ruling": ruling, "reason": reason });
     let answer = Client::connect(&layout.peer())
         .and_then(|mut client| client.request("approval.rule", asked));
     match answer {
         Ok(_) => {}
-        Err(ClientError::Refused(fault)) => return Err(refused(fault.message)),
+        Err(ClientError::Refused(fault)) => return Err(refused(fault.code.into(), fault.message)),
         Err(ClientError::NoOwner) => {
-            as_owner(global, &told, ruling, &ruled.reason)?.map_err(refused)?;
+            let answered = as_owner(global, &told, ruling, &ruled.reason)?;
+            answered.map_err(|why| refused(Exit::Conflict, why))?;
         }
         Err(error) => {
-            return Err(Failure::of(Exit::Failure, &error)
+            return Err(Failure::of((&error).into(), &error)
                 .fix(format!("`palisade approval show {approval}` says whether it took effect")));
         }
     }

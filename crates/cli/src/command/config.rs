@@ -11,7 +11,7 @@ use crate::session;
 pub(crate) fn show(global: &Global, origin: bool) -> Result<Exit, Failure> {
     let configuration = session::configuration(global)?;
     if global.json {
-        output::json(&as_json(&configuration));
+        output::json(&as_json(configuration));
         return Ok(Exit::Ok);
     }
     let mut table =

@@ -10,10 +10,9 @@ use crate::output::{self, Table, Tone, paint};
 use crate::session;
 
 pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
-    let set = configuration.get("policy.file").map(std::path::Path::new);
-    let checks = doctor::examine(&layout, set, session::journal_most(&configuration));
+    let layout = session::layout(global)?;
+    let settings = session::settings(global)?;
+    let checks = doctor::examine(&layout, settings.policy_file.as_deref(), settings.journal_most);
     if global.json {
         output::json(&checks);
     } else {

@@ -67,8 +67,8 @@ fn value(column: &str, cell: &str) -> serde_json::Value {
 }
 
 fn exit_codes() -> Topic {
-    let row = |(_, code, name, about): &(Exit, u8, &str, &str)| {
-        [code.to_string(), (*name).to_owned(), (*about).to_owned()]
+    let row = |(exit, name, about): &(Exit, &str, &str)| {
+        [exit.code().to_string(), (*name).to_owned(), (*about).to_owned()]
     };
     Topic { columns: ["code", "name", "meaning"], rows: TABLE.iter().map(row).collect(), note: "" }
 }

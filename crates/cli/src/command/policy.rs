@@ -38,9 +38,8 @@ fn wanted(global: &Global, file: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(file) = file {
         return Ok(file.to_path_buf());
     }
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
-    session::policy_file(&layout, &configuration)?.ok_or_else(|| {
+    let layout = session::layout(global)?;
+    session::policy_file(global, &layout)?.ok_or_else(|| {
         Failure::new(Exit::NotFound, "no policy is in force in this project")
             .fix("`palisade init` writes a starting policy")
     })

@@ -36,8 +36,7 @@ pub(super) fn run(global: &Global, command: &Secret) -> Result<Exit, Failure> {
 }
 
 fn list(global: &Global) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let listed = secrecy::vault(&layout).list();
     let listed = listed.map_err(|error| refused(&SecretRefused::Secrecy(error.into())))?;
     if global.json {

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use runner::history::{History, HistoryError};
-use runner::{Adopt, OpenError, peer};
+use runner::{Adopt, peer};
 use serde_json::json;
 
 use crate::arguments::Global;
@@ -55,10 +54,7 @@ pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
 
 /// Runs whose process went away; none where there is no journal yet.
 fn interrupted_runs(global: &Global) -> Result<Vec<runner::RunId>, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
-    match History::open(&layout).and_then(|history| history.open_runs()) {
-        Err(HistoryError::Open(OpenError::Missing { .. })) => Ok(Vec::new()),
-        open => open.map_err(|error| session::history_failure(&error)),
-    }
+    let layout = session::layout(global)?;
+    let Some(history) = session::history_if_any(&layout)? else { return Ok(Vec::new()) };
+    history.open_runs().map_err(|error| session::history_failure(&error))
 }

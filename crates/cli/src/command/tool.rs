@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use runner::call::{self, Call, CallError, Described, Direct, Told};
 use runner::history::History;
-use runner::peer::{Client, ClientError, Code};
+use runner::peer::{Client, ClientError};
 use runner::{Adopt, Layout, RunId, StepState};
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::inputs;
@@ -86,8 +87,7 @@ fn place(global: &Global, wanted: &ToolCall) -> Result<Exit, Failure> {
     let call = Call { tool: wanted.name.clone(), args: arguments(wanted)? };
     // A typing mistake should leave no trace.
     call.submission().map_err(|error| refused(&error))?;
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let (run, interrupted) = match Client::connect(&layout.peer()) {
         Ok(client) => (with_owner(global, client, &call)?, false),
         Err(ClientError::NoOwner) => embedded(global, &call)?,
@@ -141,9 +141,9 @@ fn with_owner(global: &Global, mut client: Client, call: &Call) -> Result<RunId,
     Ok(run)
 }
 
+/// Whether a state in an answer is one that a step leaves by itself.
 fn is_moving(state: Option<&Value>) -> bool {
-    let state = state.and_then(Value::as_str).unwrap_or_default();
-    ["ready", "running", "retrying"].contains(&state)
+    state.and_then(|state| StepState::deserialize(state).ok()).is_some_and(StepState::moves)
 }
 
 /// Waits until the one step of a run ended or waits for a person.
@@ -166,7 +166,7 @@ fn embedded(global: &Global, call: &Call) -> Result<(RunId, bool), Failure> {
             .fix("`palisade doctor` checks this machine")
     })?;
     let (node, _) = session::start(global, Adopt::Nothing)?;
-    let principal = session::principals(&session::configuration(global)?).of_this_process();
+    let principal = session::settings(global)?.principals.of_this_process();
     let mut direct =
         Direct::place(node.desk(), &principal, call).map_err(|error| refused(&error))?;
     let interrupted = Cell::new(false);
@@ -250,14 +250,5 @@ fn refused(error: &CallError) -> Failure {
 
 /// The owner could not be asked, or refused.
 pub(super) fn unasked(error: &ClientError) -> Failure {
-    let exit = match error {
-        ClientError::Refused(fault) => match fault.code {
-            Code::NotFound => Exit::NotFound,
-            Code::InvalidParams => Exit::Usage,
-            Code::Conflict | Code::Busy | Code::UnsupportedVersion => Exit::Conflict,
-            _ => Exit::Failure,
-        },
-        _ => Exit::Failure,
-    };
-    Failure::of(exit, error).fix("`palisade runs list` says whether it was begun")
+    Failure::of(error.into(), error).fix("`palisade runs list` says whether it was begun")
 }

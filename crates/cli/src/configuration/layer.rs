@@ -6,7 +6,7 @@ use std::path::Path;
 use runner::document::{self, Diagnostic, Node, Source, Yaml};
 
 use super::key::{Domain, KEYS, Key};
-use super::schema::Settings;
+use super::schema::Compiled;
 
 /// One value a file sets.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(crate) enum LayerError {
 }
 
 /// The settings in the file at `path`; a file that does not exist sets nothing.
-pub(super) fn read(path: &Path, settings: &Settings) -> Result<Vec<Found>, LayerError> {
+pub(super) fn read(path: &Path, schema: &Compiled) -> Result<Vec<Found>, LayerError> {
     let name = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -57,7 +57,7 @@ pub(super) fn read(path: &Path, settings: &Settings) -> Result<Vec<Found>, Layer
     let rendered =
         |finding: Diagnostic| LayerError::Document(finding.render(&source).trim_end().to_owned());
     let root = document::read(&source).map_err(rendered)?;
-    settings.check_file(&root, &source).map_err(LayerError::Document)?;
+    schema.check_file(&root, &source).map_err(LayerError::Document)?;
     let mut found = Vec::new();
     collect(&root, "", &mut found);
     Ok(found)

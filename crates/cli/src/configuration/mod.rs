@@ -3,11 +3,12 @@
 //! Order, later wins: defaults, `/etc/palisade/palisade.yaml`, the user's file, the project's `palisade.yaml`,
 //! `PALISADE_*` variables, flags. A security setting is taken only from the first three and from flags: neither a
 //! project nor an environment can loosen what a user or administrator set. This file merges; [`key`] lists the
-//! settings, [`schema`] makes a JSON Schema of them and [`layer`] reads one file.
+//! settings, [`schema`] makes a JSON Schema of them, [`layer`] reads one file and [`value`] makes values of the texts.
 
 mod key;
 mod layer;
 pub(crate) mod schema;
+mod value;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use etcetera::BaseStrategy;
 
 pub(crate) use key::{KEYS, Key};
 pub(crate) use layer::LayerError;
-use schema::Settings;
+use schema::Compiled;
+pub(crate) use value::Settings;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +53,15 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
 }
 
+/// Settings by name, as texts.
+type Texts = BTreeMap<&'static str, Setting>;
+
 /// Every setting of this process.
 #[derive(Debug, Clone)]
 pub(crate) struct Configuration {
-    settings: BTreeMap<&'static str, Setting>,
+    texts: Texts,
+    /// What they say.
+    pub(crate) settings: Settings,
     /// Values that were not taken, and why; shown as warnings.
     pub(crate) ignored: Vec<String>,
 }
@@ -103,11 +110,9 @@ impl Configuration {
         let defaults = KEYS.iter().map(|key| {
             (key.name, Setting { value: key.default.map(str::to_owned), origin: Origin::Default })
         });
-        let settings = Settings::default();
-        let mut merged = Merging {
-            settings: &settings,
-            into: Self { settings: defaults.collect(), ignored: Vec::new() },
-        };
+        let schema = Compiled::default();
+        let mut merged =
+            Merging { schema: &schema, texts: defaults.collect(), ignored: Vec::new() };
         merged.file(&sources.system, Trust::Trusted)?;
         if let Some(user) = &sources.user {
             merged.file(user, Trust::Trusted)?;
@@ -123,29 +128,26 @@ impl Configuration {
                 merged.set(key, value, Origin::Flag(flag), Trust::Trusted)?;
             }
         }
-        Ok(merged.into)
-    }
-
-    /// The setting called `name`; keys are compiled in, so an unknown name reads as not set.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.settings.get(name).and_then(|setting| setting.value.as_deref())
+        let Merging { texts, ignored, .. } = merged;
+        Ok(Self { settings: Settings::of(&texts)?, texts, ignored })
     }
 
     /// Every key with its value and origin, by name.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &Setting)> {
-        self.settings.iter().map(|(name, setting)| (*name, setting))
+        self.texts.iter().map(|(name, setting)| (*name, setting))
     }
 }
 
 /// Settings while sources are merged into them.
 struct Merging<'s> {
-    settings: &'s Settings,
-    into: Configuration,
+    schema: &'s Compiled,
+    texts: Texts,
+    ignored: Vec<String>,
 }
 
 impl Merging<'_> {
     fn file(&mut self, path: &Path, trust: Trust) -> Result<(), LayerError> {
-        for found in layer::read(path, self.settings)? {
+        for found in layer::read(path, self.schema)? {
             self.set(found.key, &found.value, Origin::File(path.to_path_buf(), found.line), trust)?;
         }
         Ok(())
@@ -159,13 +161,13 @@ impl Merging<'_> {
         trust: Trust,
     ) -> Result<(), LayerError> {
         if key.security && trust != Trust::Trusted {
-            self.into.ignored.push(format!(
+            self.ignored.push(format!(
                 "`{}` from {origin} is ignored: a security setting is taken only from the system's or the user's file or a flag",
                 key.name
             ));
             return Ok(());
         }
-        let checked = self.settings.check_text(key, value).and_then(|()| key.check(value));
+        let checked = self.schema.check_text(key, value).and_then(|()| key.check(value));
         let checked = checked.and_then(|()| match trust {
             Trust::Project => key.check_inside(value),
             Trust::Trusted | Trust::Process => Ok(()),
@@ -175,7 +177,7 @@ impl Merging<'_> {
             key: key.name,
             reason,
         })?;
-        self.into.settings.insert(key.name, Setting { value: Some(value.to_owned()), origin });
+        self.texts.insert(key.name, Setting { value: Some(value.to_owned()), origin });
         Ok(())
     }
 }
@@ -211,10 +213,10 @@ mod tests {
     fn a_later_source_wins_and_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let mut from = sources(folder.path(), "engine:\n  slots: 3\n", "engine:\n  slots: 5\n");
-        assert_eq!(Configuration::load(&from).unwrap().get("engine.slots"), Some("5"));
+        assert_eq!(Configuration::load(&from).unwrap().settings.slots, 5);
         from.variables.push(("PALISADE_ENGINE__SLOTS".to_owned(), "7".to_owned()));
         let merged = Configuration::load(&from).unwrap();
-        assert_eq!(merged.get("engine.slots"), Some("7"));
+        assert_eq!(merged.settings.slots, 7);
         from.flags.push(("engine.slots", "slots", "9".to_owned()));
         let merged = Configuration::load(&from).unwrap();
         let (_, setting) = merged.all().find(|(name, _)| *name == "engine.slots").unwrap();
@@ -227,12 +229,12 @@ mod tests {
         let mut from = sources(folder.path(), "", "policy:\n  file: loose.yaml\n");
         from.variables.push(("PALISADE_POLICY__FILE".to_owned(), "loose.yaml".to_owned()));
         let merged = Configuration::load(&from).unwrap();
-        assert_eq!(merged.get("policy.file"), None);
+        assert_eq!(merged.settings.policy_file, None);
         assert_eq!(merged.ignored.len(), 2);
         let control =
             Configuration::load(&sources(folder.path(), "policy:\n  file: mine.yaml\n", ""))
                 .unwrap();
-        assert_eq!(control.get("policy.file"), Some("mine.yaml"));
+        assert_eq!(control.settings.policy_file, Some(PathBuf::from("mine.yaml")));
     }
 
     #[test]

@@ -78,9 +78,9 @@ fn typed(key: &Key, text: &str) -> Value {
 
 /// The schema, compiled once something has to be checked: most calls of this program have only defaults.
 #[derive(Debug, Default)]
-pub(super) struct Settings(OnceCell<Arc<Schema>>);
+pub(super) struct Compiled(OnceCell<Arc<Schema>>);
 
-impl Settings {
+impl Compiled {
     /// The compiled schema.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn every_key_is_in_the_schema_with_its_default() {
-        let (schema, settings) = (document(), Settings::default());
+        let (schema, settings) = (document(), Compiled::default());
         for key in KEYS {
             let pointer: String =
                 key.name.split('.').map(|name| format!("/properties/{name}")).collect();
@@ -177,7 +177,7 @@ mod tests {
     /// What the schema takes, the settings take, and the other way round: each row in a file and as a text.
     #[test]
     fn files_and_texts_are_judged_alike() {
-        let settings = Settings::default();
+        let settings = Compiled::default();
         for (name, text, expect) in [
             ("engine.slots", "1", Ok(())),
             ("engine.slots", "1024", Ok(())),
@@ -209,7 +209,7 @@ mod tests {
     fn every_mistake_of_a_file_is_told_in_order() {
         let source = Source::new("f", "policy: { file: 5 }\nengine: { slots: 0, slts: 1 }\n");
         let root = runner::document::read(&source).unwrap();
-        let told = Settings::default().check_file(&root, &source).unwrap_err();
+        let told = Compiled::default().check_file(&root, &source).unwrap_err();
         let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("error:")).collect();
         assert_eq!(
             lines,

@@ -117,6 +117,25 @@ fn a_policy_that_is_no_good_is_told_with_its_place_and_changes_nothing() {
 }
 
 #[test]
+fn a_change_is_not_held_against_a_journal_that_cannot_be_read() {
+    let project = project();
+    let dry = ["policy", "apply", "narrow.yaml", "--dry-run"];
+    assert!(project.palisade(&dry).exits(0).stdout.contains("0 recorded"), "there is none yet");
+    read(&project, "a.txt", 0);
+    let control = project.palisade(&dry).exits(0).stdout;
+    assert!(control.contains("1 BREAKING"), "{control}");
+    for name in ["palisade.db-wal", "palisade.db-shm"] {
+        drop(fs::remove_file(project.path().join(".palisade").join(name)));
+    }
+    fs::write(project.database(), "no database at all".repeat(1_000)).unwrap();
+    for words in [&dry[..], &dry[..3]] {
+        let refused = project.palisade(words);
+        assert!(refused.code != 0 && !refused.all().contains("0 recorded"), "{refused:?}");
+    }
+    assert_eq!(in_force(&project), BEFORE);
+}
+
+#[test]
 fn what_breaks_many_calls_is_applied_with_the_phrase_alone() {
     let project = project();
     for place in 0..6 {

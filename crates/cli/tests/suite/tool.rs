@@ -1,9 +1,11 @@
 //! `palisade tool` and `palisade serve`: calls without a workflow file, alone and through the owner.
 //! Outputs of steps that must fit a schema are here too.
 
+use std::fs;
+
 use serde_json::json;
 
-use crate::support::{Project, Running};
+use crate::support::{Project, Running, wait_for, workflow};
 
 /// An owner that listens.
 fn serving(project: &Project) -> Running {
@@ -101,17 +103,30 @@ fn a_call_goes_through_the_owner_where_there_is_one() {
 #[test]
 fn serve_takes_up_interrupted_runs_and_nobody_can_own_the_project_beside_it() {
     let project = Project::new();
-    project.file(
-        "w.yaml",
-        "version: 1\nname: w\nsteps:\n  - { name: a, shell: \"test -e /workspace/go\" }\n",
+    let outside = project.outside();
+    let step = format!(
+        "  - name: a\n    shell: \"echo begun >> /out/begun; while [ ! -e /out/go ]; do sleep 0.01; done\"\n    \
+         mounts: [{{ source: {}, target: /out, readonly: false }}]\n",
+        outside.display()
     );
+    project.file("w.yaml", workflow(&step));
+    let begun = || fs::read_to_string(outside.join("begun")).unwrap_or_default().lines().count();
+    let running = Running::start(&mut project.command(&["run", "w.yaml"]));
+    wait_for("the first attempt", || begun() == 1);
+    running.kill();
+    assert_eq!((begun(), project.latest()["state"].as_str()), (1, Some("running")));
     let owner = serving(&project);
+    wait_for("the attempt of the run that was taken up", || begun() == 2);
     project.palisade(&["run", "w.yaml"]).exits(5);
+    fs::write(outside.join("go"), "").unwrap();
+    wait_for("the end of the run", || project.latest()["state"] == "succeeded");
     owner.kill();
-    // What it left behind is not taken for a living owner.
+    // What it left behind is not taken for a living owner, and what has ended is not begun again.
     let owner = serving(&project);
     owner.signal("INT");
     owner.end().exits(0);
+    assert_eq!(begun(), 2);
+    project.verifies();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rusqlite::Connection;
 
-use crate::support::{Project, Ran, set_mode};
+use crate::support::{Project, Ran, run, set_mode};
 
 fn lived_in() -> Project {
     let project = Project::new();
@@ -224,6 +224,38 @@ fn anchors_in_git_and_files_grow_with_a_receipt_each_and_refuse_another_history(
         assert!(refused.stderr.contains("that are not the ones there now"), "{refused:?}");
     }
     assert_eq!(git(&bare, &["rev-list", "--count", branch]).trim(), "2");
+}
+
+#[test]
+fn what_opens_an_anchors_repository_is_neither_recorded_nor_told() {
+    const TOKEN: &str = "tOkEn-0f-ThE-bOt";
+    let project = lived_in();
+    let bare = project.outside().join("anchors");
+    fs::create_dir(&bare).unwrap();
+    git(&bare, &["init", "--quiet", "--bare"]);
+    let address = format!("file://bot:{TOKEN}@localhost{}", bare.display());
+    let anchored = project.palisade(&["audit", "anchor", "--git", &address]).exits(0);
+    // A program that git starts repeats whom it was given; git by itself lets that be seen.
+    let elsewhere = format!("ssh://{TOKEN}@localhost/x");
+    let repeats = |command: &mut Command| {
+        command.env("GIT_SSH_COMMAND", "sh -c 'echo \"$0: denied\" >&2; exit 255'");
+        run(command.env("GIT_SSH_VARIANT", "simple"))
+    };
+    let words = ["audit", "anchor", "--git", &elsewhere];
+    let refused = repeats(&mut project.command(&words)).exits(1);
+    assert!(refused.stderr.contains("localhost: denied"), "{refused:?}");
+    let control = repeats(Command::new("git").args(["ls-remote", &elsewhere]));
+    assert!(control.stderr.contains(TOKEN), "{control:?}");
+    let records = project.palisade(&["audit", "export"]).exits(0);
+    let receipts = records.json_lines();
+    let receipt = receipts.iter().rfind(|record| record["kind"] == "audit.anchored").unwrap();
+    let target = format!("file://localhost{} checkpoints", bare.display());
+    assert_eq!(receipt["payload"]["target"], target);
+    for text in [anchored.all(), refused.all(), records.all()] {
+        assert!(!text.contains(TOKEN), "{text}");
+    }
+    let database = fs::read(project.database()).unwrap();
+    assert!(!database.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()));
 }
 
 #[test]

@@ -7,6 +7,29 @@ use std::process::Command;
 use crate::support::{POLICY, Project, Running, run, workflow};
 
 #[test]
+fn a_setting_that_is_not_taken_is_told_once() {
+    let project = Project::new();
+    project.file("good.yaml", workflow("  - { name: a, run: [\"true\"] }\n"));
+    project.file("palisade.yaml", "policy: { file: loose.yaml }\n");
+    for (arguments, code) in [
+        ("tool call fs.read -a path=good.yaml", 0),
+        ("run good.yaml", 0),
+        ("runs show", 0),
+        ("ticket rotate", 0),
+        ("policy apply good.yaml --yes", 2),
+        ("policy explain exec.run -a program=git", 0),
+        ("doctor", 0),
+        ("config show", 0),
+        ("help", 0),
+    ] {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        let ran = project.palisade(&words).exits(code);
+        let told = ran.stderr.matches("`policy.file` from ").count();
+        assert_eq!(told, usize::from(arguments != "help"), "{arguments}: {ran:?}");
+    }
+}
+
+#[test]
 fn the_table_of_exit_codes_is_what_commands_do() {
     let project = Project::new();
     let told = project.palisade(&["help", "exit-codes", "--json"]).exits(0).json();

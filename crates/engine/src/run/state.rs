@@ -87,11 +87,6 @@ impl State {
         u32::try_from(self.agenda.leases.len()).unwrap_or(u32::MAX)
     }
 
-    /// Changes the number of slots. Leases above it run to their end.
-    pub fn set_slots(&mut self, slots: u32) {
-        self.slots = slots;
-    }
-
     /// Drops an ended run from memory, and its plan where nobody else holds it. False where the
     /// run is unknown or has not ended; then nothing changes.
     pub fn forget(&mut self, run: &RunId) -> bool {

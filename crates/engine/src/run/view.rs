@@ -149,6 +149,22 @@ pub enum StepState {
 }
 
 impl StepState {
+    /// Whether a step leaves this state by itself, without other steps and without a person.
+    pub const fn moves(self) -> bool {
+        match self {
+            Self::Ready | Self::Running | Self::Retrying => true,
+            Self::Pending
+            | Self::Unknown
+            | Self::AwaitingApproval
+            | Self::Succeeded
+            | Self::Failed
+            | Self::TimedOut
+            | Self::Cancelled
+            | Self::Skipped
+            | Self::Denied => false,
+        }
+    }
+
     /// The word in views.
     pub const fn name(self) -> &'static str {
         match self {

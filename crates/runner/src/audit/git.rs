@@ -146,28 +146,40 @@ fn printed(words: &[&str], output: Output) -> Result<String, AnchorError> {
         return Ok(text(&output.stdout));
     }
     let what = words.first().copied().unwrap_or_default();
-    // Git itself repeats an address as it was given.
+    // Git itself repeats an address as it was given, and a program that it starts, whom it was given.
     let said = words.iter().filter(|word| named(word) != **word);
-    let said = said.fold(text(&output.stderr), |said, word| said.replace(word, &named(word)));
+    let said = said.fold(text(&output.stderr), |said, word| {
+        let said = said.replace(word, &named(word));
+        match opener(word) {
+            Some(opener) => said.replace(opener, ""),
+            None => said,
+        }
+    });
     Err(AnchorError::Git(format!("git {what}: {said}")))
 }
 
 /// A repository as it may be told and recorded: without a user, a password and whatever follows its path.
 pub(super) fn named(repository: &str) -> String {
-    let unsaid = |authority: &str| authority.rsplit_once('@').map_or(0, |(user, _)| user.len() + 1);
-    if let Some((scheme, rest)) = repository.split_once("://") {
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        let authority = rest.split('/').next().unwrap_or_default();
-        let kept = rest.get(unsaid(authority)..).unwrap_or_default();
-        return format!("{scheme}://{kept}");
-    }
-    // `user@host:path`, which has no slash before its colon.
-    match repository.split_once(':') {
-        Some((host, path)) if !host.contains('/') => {
-            format!("{}:{path}", host.get(unsaid(host)..).unwrap_or_default())
+    let opener = opener(repository).unwrap_or_default();
+    match repository.split_once("://") {
+        Some((scheme, rest)) => {
+            let rest = rest.split(['?', '#']).next().unwrap_or_default();
+            format!("{scheme}://{}", rest.strip_prefix(opener).unwrap_or(rest))
         }
-        _ => repository.to_owned(),
+        None => repository.strip_prefix(opener).unwrap_or(repository).to_owned(),
     }
+}
+
+/// The user and password of a repository, with their `@`; `None` for a path.
+fn opener(repository: &str) -> Option<&str> {
+    let authority = match repository.split_once("://") {
+        Some((_, rest)) => rest.split(['/', '?', '#']).next()?,
+        // `user@host:path`, which has no slash before its colon.
+        None => {
+            repository.split_once(':').map(|(host, _)| host).filter(|host| !host.contains('/'))?
+        }
+    };
+    authority.get(..authority.rfind('@')?.saturating_add(1))
 }
 
 #[cfg(test)]

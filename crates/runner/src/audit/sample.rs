@@ -1,5 +1,4 @@
 //! A record for the tests of this room.
-//! For tests only.
 //! It is no part of the product.
 
 use journal::{Digest, Header, LogId, PayloadRef, Record, Timestamp, leaf_of, payload_digest_of};

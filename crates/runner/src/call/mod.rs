@@ -202,8 +202,7 @@ pub fn read_arguments(text: &str) -> Result<Map<String, Value>, String> {
 /// Whether a run that has not ended moves by itself; otherwise it waits for a person.
 #[must_use]
 pub fn goes_on(view: &RunView) -> bool {
-    const MOVING: [StepState; 3] = [StepState::Ready, StepState::Running, StepState::Retrying];
-    let moving = view.steps.iter().any(|step| MOVING.contains(&step.state));
+    let moving = view.steps.iter().any(|step| step.state.moves());
     !view.summary.state.is_final() && moving
 }
 

@@ -7,7 +7,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine::run::RunId;
 use journal::ArtifactStore;
@@ -148,7 +148,7 @@ impl MergeFolder {
     }
 
     fn failed(&self, source: io::Error) -> MergeRefused {
-        MergeRefused::Folder { what: self.path.display().to_string(), source }
+        unread(&self.path, source)
     }
 }
 
@@ -180,10 +180,7 @@ impl Marker {
     }
 
     pub(super) fn clear(self) -> Result<(), MergeRefused> {
-        fs::remove_file(&self.path).map_err(|source| MergeRefused::Folder {
-            what: self.path.display().to_string(),
-            source,
-        })
+        fs::remove_file(&self.path).map_err(|source| unread(&self.path, source))
     }
 
     pub(super) fn doing(&self) -> Doing {
@@ -203,30 +200,40 @@ impl Marker {
     }
 }
 
+fn unread(path: &Path, source: io::Error) -> MergeRefused {
+    MergeRefused::Folder { what: path.display().to_string(), source }
+}
+
 impl Merging<'_> {
     /// Goes on with every merge that was interrupted; each was decided and on record when it began.
-    #[must_use]
-    pub fn go_on(&self) -> Vec<Unfinished> {
-        let Ok(entries) = fs::read_dir(self.layout.merges()) else { return Vec::new() };
-        let mut open: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    ///
+    /// # Errors
+    /// [`MergeRefused::Folder`] where it cannot be seen which they are.
+    pub fn go_on(&self) -> Result<Vec<Unfinished>, MergeRefused> {
+        let folder = self.layout.merges();
+        let found = fs::read_dir(&folder).and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
+        });
+        let mut open = match found {
+            Ok(paths) => paths,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(unread(&folder, source)),
+        };
         open.retain(|path| path.to_string_lossy().ends_with(OPEN));
         open.sort();
-        open.into_iter().filter_map(|path| self.go_on_with(path)).collect()
+        open.into_iter().filter_map(|path| self.go_on_with(path).transpose()).collect()
     }
 
-    fn go_on_with(&self, path: PathBuf) -> Option<Unfinished> {
+    fn go_on_with(&self, path: PathBuf) -> Result<Option<Unfinished>, MergeRefused> {
+        let bytes = fs::read(&path).map_err(|source| unread(&path, source))?;
         // A marker that is cut off was being written; nothing had begun.
-        let body: Body = match fs::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
-            Ok(Ok(body)) => body,
-            Ok(Err(_)) => {
-                drop(fs::remove_file(&path));
-                return None;
-            }
-            Err(_) => return None,
+        let Ok(body) = serde_json::from_slice::<Body>(&bytes) else {
+            drop(fs::remove_file(&path));
+            return Ok(None);
         };
         let (run, step) = (body.run, body.step.clone());
         let marker = Marker { path, body };
-        Some(Unfinished { run, step, result: self.complete(marker) })
+        Ok(Some(Unfinished { run, step, result: self.complete(marker) }))
     }
 
     fn complete(&self, marker: Marker) -> Result<Merged, MergeRefused> {

@@ -228,6 +228,10 @@ impl History {
                 .map(|run| run.id)
                 .ok_or_else(|| HistoryError::NoRun("latest".to_owned()));
         };
+        if let Ok(whole) = prefix.parse::<RunId>() {
+            let there = self.summary(whole)?.map(|run| run.id);
+            return there.ok_or_else(|| HistoryError::NoRun(prefix.to_owned()));
+        }
         let begins = |run: &RunSummary| {
             let id = run.id.to_string();
             id.starts_with(prefix)

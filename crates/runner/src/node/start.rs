@@ -16,6 +16,7 @@ use serde_json::json;
 use super::desk::Counter;
 use super::dispatcher::{Dispatcher, Unanswered};
 use super::{Desk, Node, Submission};
+use crate::change::MergeRefused;
 use crate::executor::{Executor, Real};
 use crate::extension::{Extension, ExtensionError, Settings};
 use crate::gate::{self, Gate, Principal, Principals, Standing};
@@ -103,6 +104,9 @@ pub enum StartError {
     /// Secrets cannot be kept out of records.
     #[error(transparent)]
     Secrecy(#[from] SecrecyError),
+    /// It cannot be seen which merges were interrupted.
+    #[error("merges that were interrupted cannot be looked for")]
+    Merge(#[from] MergeRefused),
     /// The rows of what calls have used do not follow from each other.
     #[error("what is used of limits is not known: {0}")]
     Limits(String),
@@ -187,7 +191,7 @@ impl Node {
             door: Some(door),
         };
         if doing != Doing::Nothing {
-            node.gone_on = node.merging().go_on();
+            node.gone_on = node.merging().go_on()?;
         }
         Ok(node)
     }

@@ -212,7 +212,8 @@ impl Owner {
             turn.draft(draft);
         }
         if let Some(changes) = changes {
-            turn.draft(record::draft(run, record::CHANGES_KIND, &changes, turn.now()));
+            let draft = record::draft(run, record::CHANGES_KIND, &changes, turn.now());
+            turn.draft(self.isolation().mark(draft));
         }
         if let Some(committed) = report.committed {
             let body = committed.body(&name, attempt);

@@ -168,7 +168,8 @@ fn rule_files(path: &Path) -> Result<Vec<(String, String)>, SecrecyError> {
     let mut paths = vec![path.to_path_buf()];
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(failed(path))?;
-        paths = entries.flatten().map(|entry| entry.path()).collect();
+        let entries = entries.map(|entry| entry.map(|entry| entry.path()));
+        paths = entries.collect::<Result<_, _>>().map_err(failed(path))?;
         paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
         paths.sort_unstable();
     }

@@ -235,11 +235,13 @@ pub fn rotate(layout: &Layout, scheme: Scheme, earlier: Earlier) -> Result<Keys,
     };
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(system(&folder))?;
     closed(&folder, &fs::symlink_metadata(&folder).map_err(system(&folder))?)?;
-    let mut numbers: Vec<(u32, PathBuf)> = fs::read_dir(&folder)
-        .map_err(system(&folder))?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter_map(|path| scheme.number(&path).map(|number| (number, path)))
-        .collect();
+    // One that is overlooked would outlive its retirement.
+    let found = fs::read_dir(&folder).and_then(|entries| {
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
+    });
+    let found = found.map_err(system(&folder))?.into_iter();
+    let mut numbers: Vec<(u32, PathBuf)> =
+        found.filter_map(|path| scheme.number(&path).map(|number| (number, path))).collect();
     numbers.sort();
     // Keys that cannot be read are not made any more usable by another one.
     if earlier == Earlier::Kept && !numbers.is_empty() {

@@ -14,7 +14,7 @@ use runner::history::History;
 use runner::{Adopt, Doing, RunState, StepState};
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Project, submission, to_the_end, until_end};
+use crate::support::{PATIENCE, POLICY, Project, submission, to_the_end, until_end};
 
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -286,6 +286,33 @@ fn a_search_of_a_cancelled_run_is_stopped_and_one_that_takes_too_long_times_out(
     assert_eq!(told(late), (RunState::Failed, StepState::TimedOut));
     let line = format!("{:?}", history.run(late).unwrap().view.steps[0]);
     assert!(line.contains("longer than allowed"), "{line}");
+}
+
+#[test]
+fn the_shorter_of_a_steps_time_and_the_decisions_counts() {
+    for (step, rule, ended) in [
+        ("10m", "50ms", StepState::TimedOut),
+        ("50ms", "10m", StepState::TimedOut),
+        ("10m", "10m", StepState::Cancelled),
+    ] {
+        let project = Project::new();
+        endless(&project);
+        let constraints = format!("action: allow, constraints: {{ timeout: {rule} }}, except");
+        let policy = POLICY.replacen("action: allow, except", &constraints, 1);
+        assert_ne!(policy, POLICY);
+        fs::write(project.layout.policy(), policy).unwrap();
+        let node = project.node(Doing::Really, Adopt::Nothing);
+        let (watcher, events) = channel();
+        let run = node.submit(submission(&search(step), None), Some(watcher)).unwrap().run;
+        while events.recv_timeout(PATIENCE).unwrap().kind() != "step.started" {}
+        if ended == StepState::Cancelled {
+            node.cancel(run, "the control: neither is short").unwrap();
+        }
+        until_end(&events, run);
+        node.stop().unwrap();
+        let history = History::open(&project.layout).unwrap();
+        assert_eq!(history.run(run).unwrap().view.steps[0].state, ended, "{step} and {rule}");
+    }
 }
 
 #[test]

@@ -135,3 +135,8 @@ pub(crate) fn until_end(events: &Receiver<Event>, run: RunId) -> Vec<Event> {
         }
     }
 }
+
+/// Says why something could not be tried here, so that nobody takes it for tried.
+pub(crate) fn not_tried(what: &str, why: &str) {
+    eprintln!("NOT TRIED: {what}: {why}");
+}

@@ -19,8 +19,7 @@ pub(super) fn run(
     git: Option<String>,
     branch: String,
 ) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let target = match (file, git) {
         (Some(path), _) => Target::File(path),
         (None, Some(typed)) => {

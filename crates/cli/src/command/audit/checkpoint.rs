@@ -15,8 +15,7 @@ use crate::output;
 use crate::session;
 
 pub(super) fn run(global: &Global, file: Option<&Path>, all: bool) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let signed = Signed::now(&layout).map_err(|error| signed_failure(&error))?;
     let tree = if all {
         Tree::Logs
@@ -44,8 +43,7 @@ pub(super) fn run(global: &Global, file: Option<&Path>, all: bool) -> Result<Exi
 }
 
 pub(super) fn key(global: &Global) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let key = public_key(&layout).map_err(|error| signed_failure(&error))?;
     if global.json {
         output::json(&json!({ "key": key.to_string() }));

@@ -20,8 +20,7 @@ pub(super) fn disclose(
     value: Option<&Path>,
     file: Option<&Path>,
 ) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let value = value.map(|path| read(path, "name a file with the value as JSON")).transpose()?;
     let value = value.map(|text| text.trim_end_matches('\n').to_owned());
     let made = audit::disclose(&layout, sequence, field, value).map_err(|error| failure(&error))?;
@@ -66,8 +65,7 @@ pub(super) fn verify(global: &Global, file: &Path, typed: &str) -> Result<Exit, 
 }
 
 pub(super) fn erase(global: &Global, run: Option<&str>) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let named = |written| {
         let history = History::open(&layout).map_err(|error| session::history_failure(&error))?;
         session::run(&history, Some(written))

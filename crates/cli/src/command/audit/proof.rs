@@ -16,8 +16,7 @@ use crate::session;
 
 /// Proves that a record is in the log.
 pub(super) fn record(global: &Global, sequence: u64, file: Option<&Path>) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let signed = Signed::now(&layout).map_err(|error| signed_failure(&error))?;
     let history = History::open(&layout).map_err(|error| session::history_failure(&error))?;
     let proved = signed.prove(history.log(), sequence).map_err(|error| signed_failure(&error))?;
@@ -40,8 +39,7 @@ pub(super) fn record(global: &Global, sequence: u64, file: Option<&Path>) -> Res
 
 /// Proves that the log has only grown since a checkpoint.
 pub(super) fn growth(global: &Global, since: &Path, file: Option<&Path>) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let text = read(since, "name a file written by `palisade audit checkpoint -o FILE`")?;
     let (_, old) = super::signed(&layout, &text, None)?;
     let signed = Signed::now(&layout).map_err(|error| signed_failure(&error))?;

@@ -14,8 +14,7 @@ use crate::output;
 use crate::session;
 
 pub(super) fn run(global: &Global, folder: &Path) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let signed = Signed::now(&layout).map_err(|error| signed_failure(&error))?;
     let exported = signed.export(folder).map_err(|error| signed_failure(&error))?;
     if global.json {

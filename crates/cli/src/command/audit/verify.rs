@@ -19,8 +19,7 @@ pub(super) fn run(
     against: Option<(&Path, Option<&str>)>,
     write: Option<&Path>,
 ) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let mut scope = match against {
         Some((file, key)) => kept(&layout, file, key)?,
         None => Scope::whole(),

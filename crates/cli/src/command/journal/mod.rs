@@ -15,8 +15,7 @@ use crate::session;
 use super::audit::verification_failure;
 
 pub(crate) fn run(global: &Global, command: &Journal) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     match command {
         Journal::Archive(archive) => return archived::run(global, &layout, archive),
         Journal::Rebuild { check: true } => {

@@ -2,7 +2,7 @@
 //! that is on record. Nothing is decided anew of a recorded call: the rules that were in force then are asked again.
 
 use runner::gate::{self, Principal};
-use runner::history::{History, HistoryError};
+use runner::history::HistoryError;
 use runner::policy::{Explanation, Truth, Verdict};
 use serde_json::{Map, Value, json};
 
@@ -57,10 +57,9 @@ fn recorded(global: &Global, sequence: u64) -> Result<Exit, Failure> {
 }
 
 fn described(global: &Global, command: &Explain, tool: &str) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
-    let in_force = session::policy(session::policy_file(&layout, &configuration)?.as_deref())?;
-    let mut principal = session::principals(&configuration).of_this_process();
+    let layout = session::layout(global)?;
+    let in_force = session::policy(session::policy_file(global, &layout)?.as_deref())?;
+    let mut principal = session::settings(global)?.principals.of_this_process();
     if let Some(id) = &command.principal {
         principal = Principal { id: id.clone(), roles: Vec::new(), ..principal };
     }
@@ -69,12 +68,12 @@ fn described(global: &Global, command: &Explain, tool: &str) -> Result<Exit, Fai
     }
     let arguments = arguments(&command.arguments)?;
     let explanation = gate::explain(&in_force.policy, &principal, tool, &arguments);
-    let explanation = match History::open(&layout) {
-        Ok(history) => history
+    let explanation = match session::history_if_any(&layout)? {
+        Some(history) => history
             .weigh(explanation, &principal.id, runner::now())
             .map_err(|error| session::history_failure(&error))?,
         // Nothing has happened yet, so nothing is used.
-        Err(_) => explanation,
+        None => explanation,
     };
     if global.json {
         output::json(&explanation);

@@ -31,7 +31,7 @@ pub(super) fn run(global: &Global, run: &str, reason: &str) -> Result<Exit, Fail
     match answer {
         Ok(_) => tell(global, id),
         Err(ClientError::Refused(fault)) => {
-            return Err(Failure::new(Exit::Conflict, format!("run `{id}` cannot be cancelled"))
+            return Err(Failure::new(fault.code.into(), format!("run `{id}` cannot be cancelled"))
                 .because(fault.message)
                 .fix(format!("`palisade runs show {id}` says how it stands")));
         }
@@ -41,7 +41,7 @@ pub(super) fn run(global: &Global, run: &str, reason: &str) -> Result<Exit, Fail
             tell(global, id);
         }
         Err(error) => {
-            return Err(Failure::of(Exit::Failure, &error)
+            return Err(Failure::of((&error).into(), &error)
                 .fix(format!("`palisade runs show {id}` says whether it took effect")));
         }
     }

@@ -62,16 +62,14 @@ pub(super) fn not_answered(error: &ClientError) -> Failure {
             "`palisade audit tail` says whether it took effect; end that process and repeat it",
         );
     };
-    match fault.code {
-        Code::Denied => Failure::of(Exit::Denied, error).fix(STOPPED),
-        Code::InvalidParams => Failure::of(Exit::Usage, error).fix(INVALID),
-        Code::UnknownMethod => Failure::of(Exit::Failure, error).fix(
-            "the process that owns the project is an older version; end it and repeat the command",
-        ),
-        _ => Failure::of(Exit::Failure, error).fix(
-            "end the process that owns the project and repeat the command, which then says more",
-        ),
-    }
+    Failure::of(fault.code.into(), error).fix(match fault.code {
+        Code::Denied => STOPPED,
+        Code::InvalidParams => INVALID,
+        Code::UnknownMethod => {
+            "the process that owns the project is an older version; end it and repeat the command"
+        }
+        _ => "end the process that owns the project and repeat the command, which then says more",
+    })
 }
 
 const INVALID: &str = "`palisade help ticket mint` says what a ticket can be for";

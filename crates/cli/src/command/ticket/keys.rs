@@ -23,8 +23,7 @@ pub(super) fn earlier(retire: bool) -> Earlier {
 }
 
 pub(super) fn rotate(global: &Global, scheme: Scheme, earlier: Earlier) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let failed = |error: runner::LayoutError| Failure::of(Exit::Failure, &error).fix(error.hint());
     layout.create().map_err(failed)?;
     let asked = json!({ "scheme": scheme, "earlier": earlier });
@@ -55,7 +54,7 @@ pub(super) fn rotate(global: &Global, scheme: Scheme, earlier: Earlier) -> Resul
 }
 
 pub(super) fn key(global: &Global) -> Result<Exit, Failure> {
-    let layout = session::layout(global, &session::configuration(global)?)?;
+    let layout = session::layout(global)?;
     let keys = Keys::read(&layout).map_err(|error| keys_failure(&error))?;
     let texts: Vec<String> = keys.public().map(|key| key.text()).collect();
     if texts.is_empty() {

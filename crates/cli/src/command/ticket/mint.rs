@@ -28,7 +28,7 @@ pub(super) fn mint(global: &Global, wanted: Mint) -> Result<Exit, Failure> {
         uses: wanted.uses,
         scheme: keys::scheme(wanted.signed),
     };
-    let layout = session::layout(global, &session::configuration(global)?)?;
+    let layout = session::layout(global)?;
     let asked = serde_json::to_value(&wanted).unwrap_or_default();
     if let Some(answer) = owner::ask(&layout, "ticket.mint", asked)? {
         let text = answer.get("ticket").and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -63,7 +63,7 @@ pub(super) fn attenuate(global: &Global, wanted: &Attenuate) -> Result<Exit, Fai
     };
     let child = match tickets::attenuate(&ticket, narrowing.clone()) {
         Err(MintError::NeedsKey(name)) => {
-            let layout = session::layout(global, &session::configuration(global)?)?;
+            let layout = session::layout(global)?;
             let keys = Keys::read(&layout).map_err(|error| keys_failure(&error))?;
             let pair = keys.pair(name).map_err(|error| keys_failure(&error))?;
             tickets::attenuate_signed(&ticket, narrowing, pair)

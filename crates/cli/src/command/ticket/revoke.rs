@@ -24,7 +24,7 @@ pub(super) fn run(global: &Global, id: Option<&str>) -> Result<Exit, Failure> {
         }
         None => (Revoke::All, json!({ "all": true })),
     };
-    let layout = session::layout(global, &session::configuration(global)?)?;
+    let layout = session::layout(global)?;
     if owner::ask(&layout, "ticket.revoke", asked)?.is_none() {
         let (node, _) = session::start(global, Adopt::Nothing)?;
         node.issuing().revoke(what).map_err(|error| not_issued(&error))?;

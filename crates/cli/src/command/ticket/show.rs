@@ -70,8 +70,7 @@ pub(super) fn verify(global: &Global, asked: VerifyTicket) -> Result<Exit, Failu
 
 /// By the keys and the journal of this project.
 fn here(global: &Global, ticket: &Ticket, question: &Question) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     let keyring = Keys::read(&layout)
         .and_then(|keys| keys.keyring())
         .map_err(|error| keys_failure(&error))?;

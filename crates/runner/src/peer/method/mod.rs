@@ -1,7 +1,7 @@
 //! The methods: one row each, one file each. To add one, write its file and its row.
 //!
-//! Parameters are read strictly into the method's own type. Every request but the trivial ones is recorded with who
-//! asked and what came of it; what a method leads to is recorded by the gate and the engine as for any other door.
+//! Parameters are read strictly into the method's own type. Every request but a ping is recorded with who asked and
+//! what came of it; what a method leads to is recorded by the gate and the engine as for any other door.
 
 mod approval;
 mod ping;
@@ -23,6 +23,10 @@ use crate::node::{Desk, Unanswered};
 
 /// Event type of a request by a peer, with what came of it.
 pub const REQUEST_KIND: &str = "peer.request";
+/// What is recorded as the method of a request for one that does not exist.
+const UNKNOWN: &str = "unknown";
+/// Most characters that are told and recorded of a name that no method has.
+const NAME_CHARACTERS: usize = 64;
 
 /// A method.
 struct Method {
@@ -57,7 +61,10 @@ pub(super) struct Asked<'a> {
 struct Noted<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    method: &'a str,
+    method: &'static str,
+    /// The beginning of what was asked for where no method has that name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     peer: u32,
     user: u32,
     /// Absent where it was done.
@@ -70,19 +77,31 @@ impl Asked<'_> {
     pub(super) fn answer(&self, request: &Message) -> Result<Value, Fault> {
         let asked = request.method.as_deref().unwrap_or_default();
         let Some(method) = METHODS.iter().find(|method| method.name == asked) else {
-            let names: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
-            let shown: String = asked.chars().take(64).flat_map(char::escape_debug).collect();
-            let message = format!("no method `{shown}`; methods are {}", names.join(", "));
-            return Err(Fault::new(Code::UnknownMethod, message));
+            return Err(self.unknown(asked));
         };
         let answer = (method.answer)(self, request.params.clone().unwrap_or_default());
         if method.recorded {
-            let Peer { pid: peer, uid: user, .. } = self.peer;
-            let refused = answer.as_ref().err().map(|fault| fault.code);
-            let noted = Noted { kind: REQUEST_KIND, method: method.name, peer, user, refused };
-            self.desk.note(REQUEST_KIND, &self.principal(), &noted);
+            self.note(method.name, None, answer.as_ref().err().map(|fault| fault.code));
         }
         answer
+    }
+
+    /// Refuses a request for a method that does not exist.
+    fn unknown(&self, asked: &str) -> Fault {
+        let names: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
+        let shown: String =
+            asked.chars().take(NAME_CHARACTERS).flat_map(char::escape_debug).collect();
+        let message = format!("no method `{shown}`; methods are {}", names.join(", "));
+        let fault = Fault::new(Code::UnknownMethod, message);
+        self.note(UNKNOWN, Some(&shown), Some(fault.code));
+        fault
+    }
+
+    /// Records a request and what came of it.
+    fn note(&self, method: &'static str, name: Option<&str>, refused: Option<Code>) {
+        let Peer { pid: peer, uid: user, .. } = self.peer;
+        let noted = Noted { kind: REQUEST_KIND, method, name, peer, user, refused };
+        self.desk.note(REQUEST_KIND, &self.principal(), &noted);
     }
 
     /// Who asks.

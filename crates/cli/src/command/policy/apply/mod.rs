@@ -10,7 +10,7 @@ mod shown;
 use std::path::Path;
 
 use runner::amendment::{Amend, AmendError, Amendment, RECENT_CALLS};
-use runner::history::{Calls, History};
+use runner::history::Calls;
 use runner::peer::{Client, ClientError};
 use runner::policy::InForce;
 use runner::{Adopt, Layout, RunId};
@@ -26,12 +26,11 @@ use crate::progress::Progress;
 use crate::session;
 
 pub(super) fn apply(global: &Global, command: &Apply) -> Result<Exit, Failure> {
-    let configuration = session::configuration(global)?;
-    let layout = session::layout(global, &configuration)?;
+    let layout = session::layout(global)?;
     if let Some(id) = &command.agent {
         session::agent(global, id)?;
     }
-    let file = session::policy_file(&layout, &configuration)?
+    let file = session::policy_file(global, &layout)?
         .ok_or_else(|| refused(&AmendError::NoFile, &command.file))?;
     let (before, after) = (load(&file)?, load(&command.file)?);
     warnings(&after);
@@ -75,12 +74,9 @@ fn warnings(after: &InForce) {
 
 /// The calls that are decided again; none where nothing has happened yet.
 fn recent(layout: &Layout) -> Result<Vec<runner::record::DecidedCall>, Failure> {
-    match History::open(layout) {
-        Ok(history) => history
-            .calls(Calls { since: None, limit: RECENT_CALLS })
-            .map_err(|error| session::history_failure(&error)),
-        Err(_) => Ok(Vec::new()),
-    }
+    let Some(history) = session::history_if_any(layout)? else { return Ok(Vec::new()) };
+    let calls = history.calls(Calls { since: None, limit: RECENT_CALLS });
+    calls.map_err(|error| session::history_failure(&error))
 }
 
 /// Through the process that owns the project; its policy file is the one that is replaced.
@@ -92,7 +88,7 @@ fn with_owner(global: &Global, mut client: Client, wanted: &Amend) -> Result<Run
     }
     let asked = serde_json::to_value(wanted).unwrap_or_default();
     let answer = client.request("policy.apply", asked).map_err(|error| match error {
-        ClientError::Refused(fault) => Failure::new(Exit::Conflict, "the change is refused")
+        ClientError::Refused(fault) => Failure::new(fault.code.into(), "the change is refused")
             .because(fault.message)
             .fix("the policy in force stays; repeat the command to look again"),
         error => tool::unasked(&error),
@@ -106,7 +102,7 @@ fn with_owner(global: &Global, mut client: Client, wanted: &Amend) -> Result<Run
 /// On a node of this process, which waits for whoever has to approve it.
 fn embedded(global: &Global, command: &Apply, wanted: &Amend) -> Result<RunId, Failure> {
     let (node, layout) = session::start(global, Adopt::Nothing)?;
-    let principal = session::principals(&session::configuration(global)?).of_this_process();
+    let principal = session::settings(global)?.principals.of_this_process();
     let (watcher, events) = follow::events();
     let accepted = node.desk().amend(&principal, wanted, Some(watcher));
     let run = accepted.map_err(|error| refused(&error, &command.file))?.run;
