@@ -39,6 +39,12 @@ fn a_newer_database_is_refused_and_unchanged() {
     fill(&place.database, 1, 3);
     let raw = Connection::open(&place.database).unwrap();
     raw.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+    // A number alone is damage: nothing newer was ever here.
+    for error in [refusal(&place.database), Reader::open(&place.database).unwrap_err()] {
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{error}");
+    }
+    let migration = "INSERT INTO migration VALUES (?1, 'later', x'00')";
+    raw.execute(migration, [SCHEMA_VERSION + 1]).unwrap();
     drop(raw);
     for error in [refusal(&place.database), Reader::open(&place.database).unwrap_err()] {
         let found = SCHEMA_VERSION + 1;

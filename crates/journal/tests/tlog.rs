@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use journal::tlog::{
-    NodeKey, Notary, Note, ProofError, Tree, TreeHead, VerifierKey, Witness, WitnessError,
-    verified, verify_proof,
+    Inventory, NodeKey, Notary, Note, ProofError, Tree, TreeHead, VerifierKey, Witness,
+    WitnessError, inventory, verified, verify_proof,
 };
 use journal::{
     FaultReason, Journal, LogId, OpenError, Operation, Options, Reader, Verification, VerifyError,
@@ -152,7 +152,7 @@ fn what_is_signed_only_grows() {
     // Control: another tree of that size is not the beginning of this one.
     let forked = TreeHead { root: journal::Digest::of(b"other"), ..first.clone() };
     let refused = witness(&place.database).extend(&reader, &Tree::Log(LogId::default()), &forked);
-    assert!(matches!(refused, Err(WitnessError::Forked { old: 100, size: 258 })));
+    assert!(matches!(refused, Err(WitnessError::Forked { old: 100, size: 258, .. })));
     let longer = TreeHead { size: 300, ..first.clone() };
     let refused = witness(&place.database).extend(&reader, &Tree::Log(LogId::default()), &longer);
     assert!(matches!(refused, Err(WitnessError::Forked { .. })));
@@ -163,7 +163,8 @@ fn what_is_signed_only_grows() {
     assert_eq!(sizes(witness.heads_of(logs.clone()).unwrap()), [100, 258]);
     assert_eq!(sizes(witness.heads_of(first).unwrap()), [100]);
     let forked = TreeHead { root: journal::Digest::of(b"other"), ..logs.clone() };
-    assert!(matches!(witness.heads_of(forked), Err(WitnessError::Forked { .. })));
+    let refused = witness.heads_of(forked);
+    assert!(matches!(refused, Err(WitnessError::Entries { entry: None, size: 2, .. })));
     witness.extend(&reader, &Tree::Logs, &logs).unwrap();
 }
 
@@ -357,7 +358,7 @@ fn everything_signed_is_compared_and_what_is_missing_is_told() {
         fs::write(file, bytes).unwrap();
     };
     let error = with("server/kept/tile/entries/000.p/2", &changed);
-    assert!(matches!(error, WitnessError::Forked { old: 2, size: 2 }), "{error}");
+    assert!(matches!(error, WitnessError::Entries { entry: Some(1), size: 2, .. }), "{error}");
     // The log's own checkpoint and the log of logs know of each other; without both only records know.
     fs::remove_dir_all(&folder).unwrap();
     assert_eq!(all_signed(&place.database, &[]).unwrap(), [0_u64; 0]);
@@ -369,6 +370,91 @@ fn everything_signed_is_compared_and_what_is_missing_is_told() {
         .map(|head| TreeHead { origin: "palisade/x".to_owned(), ..head })
         .collect();
     assert_eq!(all_signed(&place.database, &strangers).unwrap(), [0_u64; 0]);
+}
+
+/// Another node's key over the same folder.
+fn other_node() -> NodeKey {
+    NodeKey::of(&[9; 32])
+}
+
+/// Opens and closes under another node's key; why the journal was not signed, if it was not.
+fn sign_as_another(database: &Path) -> Result<Option<String>, OpenError> {
+    let notary = Notary { key: other_node(), ..notary(database) };
+    let journal = Journal::open_signing(Options::new(database, VIEWS), notary)?;
+    journal.close().unwrap();
+    Ok(journal.unsigned())
+}
+
+/// What was found without a key, or with that of a node: sizes, and how many of them nobody vouches for.
+fn found(
+    database: &Path,
+    key: Option<&VerifierKey>,
+    known: &[TreeHead],
+) -> Result<(Vec<u64>, usize), WitnessError> {
+    let Inventory { heads, unproved, .. } = inventory(&tiles(database), key, known)?;
+    let mut sizes: Vec<u64> = heads.iter().map(|head| head.size).collect();
+    sizes.sort_unstable();
+    Ok((sizes, unproved))
+}
+
+#[test]
+fn what_another_node_signed_is_compared_and_need_not_be_there() {
+    let (place, _) = signed();
+    let database = &place.database;
+    let before = witness(database).newest().unwrap();
+    let key = other_node().verifier();
+    // Before the other node signs for the first time everything is the former one's.
+    assert_eq!(found(database, Some(&key), &before).unwrap(), (vec![100, 258], 2));
+    assert_eq!(found(database, None, &before).unwrap(), (vec![100, 258], 2));
+    fill(database, 259, 300);
+    assert_eq!(sign_as_another(database).unwrap(), None);
+    let known = Witness::new(&tiles(database), key.clone()).newest().unwrap();
+    let both = [&before[..], &known[..]].concat();
+    assert_eq!(found(database, Some(&key), &both).unwrap(), (vec![100, 258, 300], 2));
+    // Without a key it is the node whose log of logs lies there.
+    assert_eq!(found(database, None, &both).unwrap(), (vec![100, 258, 300], 3));
+    // Controls: what this node signed must be there, with the key or without it.
+    let checkpoint = tiles(database).join("log/default/0/checkpoint");
+    let kept = fs::read(&checkpoint).unwrap();
+    fs::remove_file(&checkpoint).unwrap();
+    for key in [Some(&key), None] {
+        let error = found(database, key, &both).unwrap_err();
+        assert!(matches!(error, WitnessError::Lost { size: 300, .. }), "{error}");
+    }
+    fs::write(&checkpoint, kept).unwrap();
+    let bundle = tiles(database).join("server/kept/tile/entries/000.p/3");
+    let mut bytes = fs::read(&bundle).unwrap();
+    bytes[60] ^= 1;
+    fs::write(&bundle, bytes).unwrap();
+    let error = found(database, None, &[]).unwrap_err();
+    assert!(matches!(error, WitnessError::Entries { .. }), "{error}");
+}
+
+#[test]
+fn another_nodes_checkpoint_is_replaced_only_by_a_log_that_grew_from_it() {
+    let (place, _) = signed();
+    let forget = || {
+        for side in ["", ".checkpoint"] {
+            fs::remove_file(format!("{}{side}", place.database.display())).unwrap();
+        }
+    };
+    // A shorter one.
+    forget();
+    fill(&place.database, 1, 200);
+    match sign_as_another(&place.database) {
+        Err(OpenError::BehindCheckpoint { found: 200, expected: 258, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    // A longer one that is another.
+    forget();
+    fill(&place.database, 1_001, 1_300);
+    fs::remove_file(beside(&place.database)).unwrap();
+    let refused = sign_as_another(&place.database).unwrap().unwrap();
+    assert!(refused.contains("was signed with 258 entries"), "{refused}");
+    assert_eq!(head(&place.database).size, RECORDS);
+    // Control: with what the former node signed away it is another log.
+    fs::remove_dir_all(tiles(&place.database)).unwrap();
+    assert_eq!(sign_as_another(&place.database).unwrap(), None);
 }
 
 #[test]

@@ -171,6 +171,11 @@ impl Layout {
         self.state.join(KEYS).join("node.ed25519")
     }
 
+    /// Whether something lies beside the journal's file that only a journal leaves.
+    pub(crate) fn has_evidence(&self) -> bool {
+        self.state.join("palisade.db.checkpoint").exists() || self.tiles().exists()
+    }
+
     /// Signed checkpoints, and the tiles that proofs are made of.
     #[must_use]
     pub fn tiles(&self) -> PathBuf {

@@ -15,6 +15,8 @@ use serde_json::Value;
 pub const RUN_STREAM: &str = "run";
 /// Class of the stream of the node itself: starts, policies.
 pub const NODE_STREAM: &str = "node";
+/// Id of that stream.
+pub(crate) const NODE_STREAM_ID: [u8; 16] = [0; 16];
 /// Principal of what no caller asked for.
 pub const NODE_PRINCIPAL: &str = "system:palisade";
 
@@ -126,7 +128,7 @@ pub(crate) fn draft(run: RunId, kind: &'static str, body: &impl Serialize, now: 
 
 /// A record of the node.
 pub(crate) fn node_draft(kind: &'static str, body: &impl Serialize, now: Micros) -> Draft {
-    draft_of(Stream { class: Cow::Borrowed(NODE_STREAM), id: [0; 16] }, kind, body, now)
+    draft_of(Stream { class: Cow::Borrowed(NODE_STREAM), id: NODE_STREAM_ID }, kind, body, now)
 }
 
 /// The record of one engine event, acted by `principal`.

@@ -48,7 +48,7 @@ impl Victim {
 }
 
 /// The database as somebody with a SQLite shell and no respect for triggers has it.
-fn attack(database: &Path, sql: &str) {
+pub(crate) fn attack(database: &Path, sql: &str) {
     let raw = Connection::open(database).unwrap();
     let triggers: Vec<(String, String)> = raw
         .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")

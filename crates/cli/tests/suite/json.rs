@@ -51,7 +51,7 @@ fn every_command_prints_one_value_with_keys_that_stay() {
     check("policy test --coverage", 0, "coverage mutation tests");
     check("policy explain exec.run -a program=git", 0, "candidates decision layers nearest");
     check("policy explain exec.run -a program=curl", 6, "candidates decision layers nearest");
-    check("audit verify", 0, "artifacts checkpoints first last leaf records verified");
+    check("audit verify", 0, "artifacts checkpoints first last leaf records unproved verified");
     check("audit checkpoint", 0, "checkpoint key origin root size");
     check("audit checkpoint --key", 0, "key");
     check("audit prove 1 -o ../outside/one.tlog-proof", 0, "key log logs proof sequence");

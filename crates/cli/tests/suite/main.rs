@@ -14,6 +14,7 @@ mod change;
 mod crash;
 mod disclosure;
 mod document;
+mod evidence;
 mod example;
 mod extension;
 mod hidden;

@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rusqlite::Connection;
+
 use crate::support::{
     ORDINARY, Project, Ran, Running, is_root, not_tried, run, set_mode, state, workflow,
 };
@@ -38,7 +40,15 @@ fn a_database_from_a_newer_version_is_left_alone() {
     let before = fs::read(project.database()).unwrap();
     let version =
         u32::from_be_bytes(before[SCHEMA_VERSION_AT..SCHEMA_VERSION_AT + 4].try_into().unwrap());
+    // A number that no migration made is damage.
     set_header(&project.database(), SCHEMA_VERSION_AT, version + 1);
+    project.palisade(&["audit", "verify"]).exits(20).says("page 1", "no migration made", "backup");
+    project.palisade(&["run", "good.yaml"]).exits(20).says("no migration made", "", "backup");
+    let migrated = |sql: &str| {
+        let raw = Connection::open(project.database()).unwrap();
+        raw.execute_batch(&format!("PRAGMA journal_mode = DELETE; {sql}")).unwrap();
+    };
+    migrated(&format!("INSERT INTO migration VALUES ({}, 'later', x'00')", version + 1));
     let newer = fs::read(project.database()).unwrap();
     let what = format!("schema version {}, this program supports up to {version}", version + 1);
     for arguments in [
@@ -51,6 +61,7 @@ fn a_database_from_a_newer_version_is_left_alone() {
     }
     assert!(fs::read(project.database()).unwrap() == newer, "nothing was written");
     set_header(&project.database(), SCHEMA_VERSION_AT, version);
+    migrated(&format!("DELETE FROM migration WHERE version > {version}"));
     assert_eq!(project.verifies(), records);
 }
 
@@ -62,7 +73,9 @@ fn what_is_no_database_of_ours_is_left_alone() {
     foreign[APPLICATION_AT..APPLICATION_AT + 4].copy_from_slice(&7_u32.to_be_bytes());
     for other in [b"just some text, and quite a lot of it\n".repeat(100), foreign] {
         fs::write(project.database(), &other).unwrap();
-        for arguments in [&["run", "good.yaml"][..], &["runs", "list"], &["audit", "verify"]] {
+        // What lies beside it says that there was a journal.
+        project.palisade(&["audit", "verify"]).exits(20).says("page 1", "", "restore a backup");
+        for arguments in [&["run", "good.yaml"][..], &["runs", "list"]] {
             let ran = project.palisade(arguments).exits(1);
             ran.says("is not a Palisade database", "", "the file is unchanged");
         }

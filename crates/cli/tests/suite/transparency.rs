@@ -126,12 +126,18 @@ fn a_signed_checkpoint_that_was_taken_away_is_told() {
     fs::remove_file(&checkpoint).unwrap();
     let ran = project.palisade(&["audit", "verify"]).exits(20);
     ran.says("was signed, and is not here", "", "put the folder `tiles` back");
+    // Nor does a key that cannot be used hide it.
+    let key = project.path().join(".palisade/keys/node.ed25519");
+    set_mode(&key, 0o644);
+    let ran = project.palisade(&["audit", "verify"]).exits(20);
+    ran.says("was signed, and is not here", "", "");
+    set_mode(&key, 0o600);
     fs::remove_dir_all(project.path().join(".palisade/tiles")).unwrap();
     let ran = project.palisade(&["audit", "verify"]).exits(20);
     ran.says("was signed, and is not here", "", "");
     // The log itself is signed again, being the one it was; that of the logs cannot be made again, and every run says so.
     let ran = project.run_steps("  - { name: c, run: [echo, more] }\n").exits(20);
-    ran.says("was signed, and is not here", "", "move the node's key away");
+    ran.says("was signed, and is not here", "", "and the node's key away");
     assert_ne!(fs::read(&checkpoint).unwrap(), kept);
     let ran = project.palisade(&["audit", "checkpoint"]).exits(20);
     assert!(ran.stderr.contains("that are not the ones there now"), "{ran:?}");

@@ -136,6 +136,17 @@ impl Reader {
         Ok(heads)
     }
 
+    /// The epoch of the newest owner: how often the database was opened for writing.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn epoch(&self) -> Result<u64, ReadError> {
+        let sql = "SELECT epoch FROM owner WHERE only_row = 1";
+        let epoch: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+        // A negative one is below all others.
+        Ok(u64::try_from(epoch).unwrap_or(0))
+    }
+
     /// Where a log ends; `None` when it has no records.
     ///
     /// # Errors

@@ -62,12 +62,20 @@ pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<u32, Open
         return Err(OpenError::NotAPalisadeDatabase { path: path.to_owned() });
     }
     match u32::try_from(version) {
-        Ok(found) if found > SCHEMA_VERSION => {
-            Err(OpenError::Newer { found, supported: SCHEMA_VERSION })
-        }
+        Ok(found) if found > SCHEMA_VERSION => Err(match newest_migration(connection) {
+            Some(newest) if newest == found => {
+                OpenError::Newer { found, supported: SCHEMA_VERSION }
+            }
+            _ => OpenError::Corrupt { detail: format!("no migration made schema version {found}") },
+        }),
         Ok(found) if found > 0 => check_migrations(connection, found).map(|()| found),
         _ => Err(OpenError::Corrupt { detail: format!("schema version is {version}") }),
     }
+}
+
+/// The version of the last migration on record; `None` where that cannot be read.
+fn newest_migration(connection: &Connection) -> Option<u32> {
+    connection.query_row("SELECT max(version) FROM migration", [], |row| row.get(0)).ok()
 }
 
 fn check_migrations(connection: &Connection, version: u32) -> Result<(), OpenError> {

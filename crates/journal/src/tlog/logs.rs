@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use super::head::TreeHead;
 use super::key::NodeKey;
-use super::note::Note;
-use super::published::{Signed, read, write};
+use super::note::{Note, VerifierKey};
+use super::published::{Signed, lying, write};
 use super::shelf::{Flush, Shelf, ShelfError, replace};
 use super::signer::SignError;
 use super::tile::{Kind, TILE_WIDTH, Tile, bundle_bytes, bundle_entries};
@@ -40,8 +40,8 @@ impl LogOfLogs {
     /// Enters the checkpoints that have changed since they were entered last, and signs the tree.
     ///
     /// # Errors
-    /// When the entries are not those of a tree that was signed, as its checkpoint or `known` says, or
-    /// cannot be written.
+    /// When the entries are not those of a tree that was signed, as its checkpoint, of whichever node, or
+    /// `known` says, or cannot be written.
     pub(super) fn enter(
         &mut self,
         all: &[Signed],
@@ -50,7 +50,7 @@ impl LogOfLogs {
     ) -> Result<(), SignError> {
         let mut heads: Vec<TreeHead> =
             known.iter().filter(|head| head.origin == key.name()).cloned().collect();
-        heads.extend(read(&self.folder, &key.verifier())?.map(|(_, head)| head));
+        heads.extend(lying(&self.folder, Some(&key.verifier()))?);
         let mut tree = self.tree_through(&heads)?;
         let new = self.not_entered(all)?;
         if new.is_empty() {
@@ -200,6 +200,32 @@ impl LogOfLogs {
         Ok((tree.root() == signed.root).then_some(heads))
     }
 
+    /// What all entries say; `None` when one says nothing.
+    pub(super) fn readable(&self) -> Result<Option<Vec<TreeHead>>, ShelfError> {
+        let heads = self.entries(self.size).map(|entry| Ok(parsed(&entry?).map(|(_, head)| head)));
+        heads.collect()
+    }
+
+    /// The first of `size` entries that is no checkpoint, or none of `key` where it says so: its file, and its place
+    /// from 0. Where each is, the folder of them all.
+    pub(super) fn first_bad(
+        &self,
+        size: u64,
+        key: Option<&VerifierKey>,
+    ) -> Result<(PathBuf, Option<u64>), ShelfError> {
+        for (index, entry) in (0..).zip(self.entries(size)) {
+            let is_good = parsed(&entry?).is_some_and(|(note, head)| {
+                let key = key.and_then(|key| key.below(&head.origin));
+                key.is_none_or(|key| note.verify(&key).is_ok())
+            });
+            let tile = Kind::Entries.tile(index / TILE_WIDTH, self.size);
+            if let Some(tile) = tile.filter(|_| !is_good) {
+                return Ok((self.kept(tile), Some(index)));
+            }
+        }
+        Ok((self.folder.join(KEPT), None))
+    }
+
     /// The newest entry below `limit` of a log, where it has at least `size` records, and its index.
     pub(super) fn covering(
         &self,
@@ -266,7 +292,7 @@ impl LogOfLogs {
         let (entries, used) = bundle_entries(&bytes);
         let width = usize::try_from(tile.width).unwrap_or(usize::MAX);
         if used != bytes.len() || entries.len() < width {
-            return Err(self.damaged());
+            return Err(ShelfError::Kept(self.kept(tile)));
         }
         Ok(entries.into_iter().take(width).map(<[u8]>::to_vec).collect())
     }
@@ -292,7 +318,7 @@ impl LogOfLogs {
     }
 
     fn damaged(&self) -> ShelfError {
-        ShelfError::Damaged(self.folder.join(KEPT))
+        ShelfError::Kept(self.folder.join(KEPT))
     }
 }
 
@@ -332,6 +358,7 @@ fn parsed(entry: &[u8]) -> Option<Signed> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::published::read;
     use super::*;
     use crate::digest::Digest;
 

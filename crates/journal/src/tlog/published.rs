@@ -59,6 +59,11 @@ impl Published {
         Self { folder: folder.to_owned() }
     }
 
+    /// The folder of it all.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The folder of one log, laid out as C2SP wants it.
     pub(super) fn of_log(&self, log: &LogId) -> PathBuf {
         self.folder.join("log").join(log.tenant()).join(log.shard().to_string())
@@ -76,6 +81,15 @@ impl Published {
             all.extend(read(&folder, key)?);
         }
         all.sort_unstable_by(|a, b| a.1.origin.cmp(&b.1.origin));
+        Ok(all)
+    }
+
+    /// What the newest checkpoints of all logs say, whichever node they are of; those of `key`'s are verified.
+    pub(super) fn lying(&self, key: &VerifierKey) -> Result<Vec<TreeHead>, PublishedError> {
+        let mut all = Vec::new();
+        for folder in self.logs()? {
+            all.extend(lying(&folder, Some(key))?);
+        }
         Ok(all)
     }
 
@@ -106,7 +120,7 @@ impl Published {
                 return Ok(());
             }
         }
-        Err(ShelfError::Damaged(from))
+        Err(ShelfError::Kept(from))
     }
 }
 
@@ -163,27 +177,54 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, PublishedError> {
     listing.map(|entry| entry.map(|found| found.path()).map_err(io_error)).collect()
 }
 
-/// The checkpoint in the folder of one log; `None` when there is none, or it is of another node.
-pub(super) fn read(folder: &Path, key: &VerifierKey) -> Result<Option<Signed>, PublishedError> {
-    let path = folder.join(CHECKPOINT);
+/// The file with the newest signed checkpoint in the folder of one log.
+pub(super) fn file(folder: &Path) -> PathBuf {
+    folder.join(CHECKPOINT)
+}
+
+/// The note in the folder of one log, of which nothing was verified.
+fn note(folder: &Path) -> Result<Option<Note>, PublishedError> {
+    let path = file(folder);
     let text = match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(PublishedError::Io { path, source }),
         Ok(text) => text,
     };
-    let damaged = |source| PublishedError::Damaged { path, source };
-    let note: Note = match text.parse() {
-        Err(error) => return Err(damaged(ProofError::Note(error))),
-        Ok(note) => note,
-    };
+    match text.parse() {
+        Err(error) => Err(PublishedError::Damaged { path, source: ProofError::Note(error) }),
+        Ok(note) => Ok(Some(note)),
+    }
+}
+
+/// The checkpoint in the folder of one log; `None` when there is none, or it is of another node.
+pub(super) fn read(folder: &Path, key: &VerifierKey) -> Result<Option<Signed>, PublishedError> {
+    let Some(note) = note(folder)? else { return Ok(None) };
     match verified(&note, key) {
         Ok(head) => Ok(Some((note, head))),
         Err(ProofError::OtherLog { .. }) => Ok(None),
-        Err(error) => Err(damaged(error)),
+        Err(source) => Err(PublishedError::Damaged { path: file(folder), source }),
+    }
+}
+
+/// What the checkpoint in the folder of one log says: verified where it is of `key`'s node, else as it is written.
+pub(super) fn lying(
+    folder: &Path,
+    key: Option<&VerifierKey>,
+) -> Result<Option<TreeHead>, PublishedError> {
+    let Some(note) = note(folder)? else { return Ok(None) };
+    let proved = match key.map(|key| verified(&note, key)) {
+        None | Some(Err(ProofError::OtherLog { .. })) => {
+            note.unverified().parse().map_err(ProofError::Head)
+        }
+        Some(proved) => proved,
+    };
+    match proved {
+        Ok(head) => Ok(Some(head)),
+        Err(source) => Err(PublishedError::Damaged { path: file(folder), source }),
     }
 }
 
 /// Replaces the checkpoint in the folder of one log; durable when this returns.
 pub(super) fn write(folder: &Path, note: &Note) -> Result<(), ShelfError> {
-    super::shelf::replace(&folder.join(CHECKPOINT), note.to_string().as_bytes(), Flush::Yes)
+    super::shelf::replace(&file(folder), note.to_string().as_bytes(), Flush::Yes)
 }

@@ -43,6 +43,9 @@ pub enum ShelfError {
     /// A tile has another length than it must have, or leads to another root than the signed one.
     #[error("tiles in `{0}` are not those of the log")]
     Damaged(PathBuf),
+    /// Entries of the log of logs, which nothing can make again, are not those that were kept.
+    #[error("`{0}` does not hold the entries that were signed")]
+    Kept(PathBuf),
     /// The log has fewer entries than the tree.
     #[error("log ends at {found}, before the {wanted} entries of the tree")]
     Short {

@@ -93,16 +93,20 @@ impl Signer {
         let mut trees = self.trees.clone();
         for head in &heads {
             let origin = self.notary.key.origin(&head.log);
-            let signed = published::read(&self.published.of_log(&head.log), &self.key())?;
-            let signed = signed.map(|(_, head)| head);
+            let lying = published::lying(&self.published.of_log(&head.log), Some(&self.key()))?;
+            let is_own = |lying: &TreeHead| self.key().below(&lying.origin).is_some();
+            let signed = lying.as_ref().filter(|lying| is_own(lying));
             let at = trees.get(&head.log).map_or(0, Frontier::size);
-            if at == head.sequence && signed.as_ref().is_some_and(|signed| signed.size == at) {
+            if at == head.sequence && signed.is_some_and(|signed| signed.size == at) {
                 continue;
             }
-            let reached = signed.as_ref().map_or(0, |signed| signed.size);
+            let reached = signed.map_or(0, |signed| signed.size);
             let known = self.notary.known.iter();
             let known = known.filter(|head| head.origin == origin && head.size > reached).cloned();
-            let signed: Vec<TreeHead> = signed.into_iter().chain(known).collect();
+            // What another node signed of this log is taken over only by a log that begins with it.
+            let is_of = |lying: &TreeHead| lying.log().as_ref() == Some(&head.log);
+            let lying = lying.filter(|lying| is_own(lying) || is_of(lying));
+            let signed: Vec<TreeHead> = lying.into_iter().chain(known).collect();
             let tree = trees.entry(head.log.clone()).or_default();
             // A tree kept beyond what was signed last is no witness of it: it is grown anew, through all of it.
             if signed.iter().any(|signed| signed.size < tree.size()) {
@@ -187,16 +191,17 @@ impl Signer {
     }
 }
 
-/// Whether a journal with these tips reaches every checkpoint its node has published, or is known to have signed.
+/// Whether a journal with these tips reaches every checkpoint that was published, by whichever node, or that its own is
+/// known to have signed.
 ///
 /// # Errors
 /// When it does not, or a published checkpoint cannot be read.
 pub(crate) fn reaches(notary: &Notary, tips: &[Checkpoint]) -> Result<(), OpenError> {
     let ends: HashMap<&LogId, u64> = tips.iter().map(|tip| (&tip.log, tip.sequence)).collect();
     let key = notary.key.verifier();
-    let published = Published::at(&notary.folder).all(&key)?.into_iter().map(|(_, head)| head);
+    let published = Published::at(&notary.folder).lying(&key)?;
     let known = notary.known.iter().filter(|head| key.below(&head.origin).is_some());
-    for head in published.chain(known.cloned()) {
+    for head in published.into_iter().chain(known.cloned()) {
         // The log of logs is longer than no record, and its signer looks at it.
         let Some(log) = head.log().filter(|_| head.origin != key.name()) else { continue };
         let found = ends.get(&log).copied().unwrap_or(0);

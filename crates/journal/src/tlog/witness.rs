@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::evidence::Proof;
 use super::head::{TreeHead, encode};
+use super::inventory::{entered, inventory};
 use super::logs::LogOfLogs;
 use super::note::{Note, VerifierKey};
 use super::published::{self, Published, PublishedError, Signed};
@@ -42,11 +43,23 @@ pub enum WitnessError {
         size: u64,
     },
     /// The tree is not one that grew from the given checkpoint.
-    #[error("log of {size} records does not begin with the {old} that were signed")]
+    #[error("`{origin}` has {size} entries, and does not begin with the {old} that were signed")]
     Forked {
+        /// The log.
+        origin: String,
         /// Size of the given checkpoint.
         old: u64,
         /// Size of the newest one.
+        size: u64,
+    },
+    /// The entries of the log of logs are not those that were signed.
+    #[error("`{file}` does not hold the entries that were signed: {}", other(*entry, *size))]
+    Entries {
+        /// The file with the first that is another, or the folder of them all.
+        file: PathBuf,
+        /// Its place from 0, where it can be told: it is no checkpoint, or its own signature does not hold.
+        entry: Option<u64>,
+        /// Entries that were signed.
         size: u64,
     },
     /// A checkpoint that was signed is not here any more, or only an older one.
@@ -164,7 +177,8 @@ impl Witness {
                 shelf.keep_hashes(head.size, &mut |at, count| all.slice(at, count))?;
             }
         }
-        let forked = WitnessError::Forked { old: old.size, size: head.size };
+        let (origin, size) = (head.origin.clone(), head.size);
+        let forked = WitnessError::Forked { origin, old: old.size, size };
         let path = shelf.consistency(old, &head)?.ok_or(forked)?;
         let hashes: String = path.iter().map(|hash| format!("{}\n", encode(hash))).collect();
         Ok(format!("old {}\n{hashes}\n{note}", old.size))
@@ -173,52 +187,20 @@ impl Witness {
     /// What a verified checkpoint says of logs: itself, or all that the log of logs had entered then.
     ///
     /// # Errors
-    /// [`WitnessError::Forked`] when the log of logs does not begin with what was signed.
+    /// [`WitnessError::Lost`] or [`WitnessError::Entries`] when the log of logs does not begin with what was signed.
     pub fn heads_of(&self, head: TreeHead) -> Result<Vec<TreeHead>, WitnessError> {
         if head.origin != self.key.name() {
             return Ok(vec![head]);
         }
-        let all = LogOfLogs::open(self.published.of_logs())?;
-        let size = all.size();
-        all.heads(&head)?.ok_or(WitnessError::Forked { old: head.size, size })
+        entered(&self.published, Some(&head), Some(&self.key))
     }
 
-    /// Every tree head that this node has signed, as far as it is kept here, each verified: the newest of every
-    /// log, that of the log of logs, and all it has entered. What is `known` besides to have been signed by
-    /// this node, for instance from records, must be among them or be outgrown by them, and is added.
+    /// Every tree head of a log that was signed, as [`inventory`] finds them.
     ///
     /// # Errors
-    /// [`WitnessError::Lost`] or [`WitnessError::Foreign`] where one is missing, [`WitnessError::Forked`]
-    /// where the log of logs is not the one that was signed.
+    /// As [`inventory`].
     pub fn signed(&self, known: &[TreeHead]) -> Result<Vec<TreeHead>, WitnessError> {
-        let mut newest = Vec::new();
-        // The log of logs first: what it has entered was signed before, also by an owner who signs meanwhile.
-        for folder in [self.published.of_logs()].into_iter().chain(self.published.logs()?) {
-            match published::read(&folder, &self.key)? {
-                Some((_, head)) => newest.push(head),
-                None if folder.join("checkpoint").exists() => {
-                    return Err(WitnessError::Foreign(folder.join("checkpoint")));
-                }
-                None => {}
-            }
-        }
-        let mut all = Vec::new();
-        let own = known.iter().filter(|head| self.key.below(&head.origin).is_some());
-        for head in newest.iter().chain(own).filter(|head| head.origin == self.key.name()) {
-            all.extend(self.heads_of(head.clone()).map_err(|error| lost(head, error))?);
-        }
-        all.extend(known.iter().filter(|head| self.key.below(&head.origin).is_some()).cloned());
-        for head in &all {
-            let reached = newest.iter().find(|found| found.origin == head.origin);
-            if reached.is_none_or(|reached| reached.size < head.size) {
-                return Err(WitnessError::Lost { origin: head.origin.clone(), size: head.size });
-            }
-        }
-        all.extend(newest);
-        all.retain(|head| head.origin != self.key.name());
-        all.sort_unstable_by(|a, b| (&a.origin, a.size).cmp(&(&b.origin, b.size)));
-        all.dedup();
-        Ok(all)
+        Ok(inventory(self.published.folder(), Some(&self.key), known)?.heads)
     }
 
     /// The newest checkpoint of every log and of the log of logs, as they lie here.
@@ -290,13 +272,11 @@ impl Witness {
     }
 }
 
-/// A log of logs that is shorter than what was signed of it was taken away, not rewritten.
-fn lost(head: &TreeHead, error: WitnessError) -> WitnessError {
-    match error {
-        WitnessError::Forked { old, size } if size < old => {
-            WitnessError::Lost { origin: head.origin.clone(), size: old }
-        }
-        other => other,
+/// What is known of entries that are not those that were signed.
+fn other(entry: Option<u64>, size: u64) -> String {
+    match entry {
+        Some(entry) => format!("entry at index {entry} is not one"),
+        None => format!("the first {size} have another root"),
     }
 }
 

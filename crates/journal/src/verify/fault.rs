@@ -10,7 +10,7 @@ use super::views::ViewFault;
 use crate::digest::Digest;
 use crate::error::{OpenError, ReadError};
 use crate::record::{DecodeError, LogId};
-use crate::tlog::WitnessError;
+use crate::tlog::{NodeKeyError, WitnessError};
 
 /// The first bad record of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -66,6 +66,9 @@ pub enum FaultReason {
     /// The record is consistent in itself but not what its neighbours or a checkpoint link to.
     #[error("it was replaced: {0}")]
     Replaced(&'static str),
+    /// It says what an earlier record rules out.
+    #[error("it contradicts an earlier record: {0}")]
+    Contradicts(String),
     /// Its time is not after its predecessor's.
     #[error("its time is not after the record before it")]
     Time,
@@ -93,6 +96,9 @@ pub enum VerifyError {
     /// What was signed is not all there, or is not what it was.
     #[error(transparent)]
     Signed(#[from] WitnessError),
+    /// What was signed cannot be held against the key that signed it.
+    #[error(transparent)]
+    Key(#[from] NodeKeyError),
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),

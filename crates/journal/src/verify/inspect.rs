@@ -1,15 +1,19 @@
 //! Everything a database file says, checked: its records, the file around them, the views made of them.
 //!
 //! Whatever is wrong has a place: a record, else a page or an object of the schema, else a row of a view.
-//! Reads only. Bytes nothing is read from, such as the free room of a page, are not looked at.
+//! Reads only. Bytes nothing is read from, such as the free room of a page, are not looked at, nor are the counters in the
+//! header of the first.
+
+use std::io;
 
 use rusqlite::ErrorCode;
 
 use super::fault::{FaultReason, VerifyError};
 use super::structure::{self, StructureFault};
-use super::{Verification, Verified, verify_all, views};
+use super::{Verification, Verified, header, verify_all, views};
 use crate::error::{OpenError, ReadError};
 use crate::operation::Change;
+use crate::place::Placement;
 use crate::reader::Reader;
 use crate::record::Record;
 use crate::store::{configure_reader, reading_flags};
@@ -26,12 +30,31 @@ pub fn inspect(
     views: &'static [&'static str],
     mut projector: impl FnMut(&Record) -> Vec<Change>,
 ) -> Result<Vec<Verified>, VerifyError> {
-    let verified = verify_all(template).map_err(|error| placed(template, error))?;
+    let verified = verify_all(template).map_err(|error| before_records(placed(template, error)))?;
     let reader = Reader::open_at(&template.path, &template.placement)?;
+    if let Placement::Disk = template.placement
+        && let Some(fault) = header::check(reader.path()).map_err(|error| unread(&reader, error))?
+    {
+        return Err(VerifyError::Structure(fault));
+    }
     let structure = structure::check(&reader, views).map_err(VerifyError::from);
     structure.map_err(|error| placed(template, error))?.map_err(VerifyError::Structure)?;
     views::check(&reader, views, &mut projector).map_err(|error| placed(template, error))?;
     Ok(verified)
+}
+
+fn unread(reader: &Reader, source: io::Error) -> VerifyError {
+    VerifyError::Open(OpenError::Io { path: reader.path().to_owned(), source })
+}
+
+/// What was found while the records were looked at says nothing for those that were not.
+fn before_records(error: VerifyError) -> VerifyError {
+    match error {
+        VerifyError::Structure(fault) => {
+            VerifyError::Structure(StructureFault { records_verified: false, ..fault })
+        }
+        other => other,
+    }
 }
 
 /// Gives damage that SQLite met on its way a place; what is no damage stays what it is.

@@ -1,11 +1,12 @@
 //! Verification: recompute every hash of a log over the stored bytes and name the first bad record.
 //!
 //! `scan` walks chunks in parallel, `blame` looks around a finding to decide which record it is,
-//! `fault` is what is reported. `inspect` looks at the rest of the file too: `structure` and `views`.
+//! `fault` is what is reported. `inspect` looks at the rest of the file too: `header`, `structure` and `views`.
 //! Nothing is repaired.
 
 mod blame;
 mod fault;
+mod header;
 mod inspect;
 mod scan;
 mod structure;
@@ -80,6 +81,8 @@ pub struct Verified {
     pub bytes: u64,
     /// Checkpoints that were compared.
     pub checkpoints: usize,
+    /// Signed ones among them that no key was held against, as a caller knows.
+    pub unproved: usize,
     /// Artifacts that were compared with their digests: payloads, and what a caller knows records to name.
     pub artifacts: u64,
 }
@@ -136,6 +139,7 @@ impl Verification {
             leaf: scanner.leaf(last)?,
             bytes: summary.bytes,
             checkpoints: checkpoints.len() + roots.len(),
+            unproved: 0,
             artifacts: summary.artifacts,
         })
     }

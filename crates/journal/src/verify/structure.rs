@@ -24,6 +24,8 @@ pub struct StructureFault {
     pub place: FilePlace,
     /// What is wrong.
     pub detail: String,
+    /// Whether every record had been verified before it was found.
+    pub records_verified: bool,
 }
 
 /// A place in the database file.
@@ -45,8 +47,11 @@ impl fmt::Display for FilePlace {
 }
 
 impl StructureFault {
-    fn object(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { place: FilePlace::Object(name.into()), detail: detail.into() }
+    /// A fault of a table, index or trigger, in a file whose records verify.
+    #[must_use]
+    pub fn object(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        let place = FilePlace::Object(name.into());
+        Self { place, detail: detail.into(), records_verified: true }
     }
 
     /// Damage that SQLite reported; a report without a page is about the first, where all reading starts.
@@ -71,7 +76,7 @@ impl StructureFault {
             (None, Some(name)) => FilePlace::Object(name.to_owned()),
             (None, None) => FilePlace::Page(1),
         };
-        Self { place, detail: detail.to_owned() }
+        Self { place, detail: detail.to_owned(), records_verified: true }
     }
 }
 
@@ -139,6 +144,7 @@ pub(super) fn cut_off(database: &Path) -> Option<StructureFault> {
     (whole < pages).then(|| StructureFault {
         place: FilePlace::Page(page),
         detail: format!("the file ends before it, but page 1 says that it has {pages} pages"),
+        records_verified: false,
     })
 }
 
@@ -233,7 +239,7 @@ fn logs(connection: &Connection) -> Checked {
     Ok(Ok(()))
 }
 
-/// There is one row about the owner; the next owner raises whatever epoch it finds in it.
+/// There is one row about the owner. That its epoch is none from before is for whoever reads epochs from records.
 fn owner(connection: &Connection) -> Checked {
     let sql = "SELECT count(*), coalesce(max(only_row), 0) FROM owner";
     let found: (u32, i64) = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -4,7 +4,7 @@
 //! away has to rewrite these records as well, and cannot rewrite an anchor.
 
 use journal::tlog::TreeHead;
-use journal::{Change, Digest, Reader, Scan};
+use journal::{Change, Digest, OpenError, ReadError, Reader, Scan};
 use serde::{Deserialize, Serialize};
 
 use super::anchor::RECEIPT_KIND;
@@ -64,21 +64,39 @@ pub(crate) fn changes(kind: &str, payload: &[u8]) -> Vec<Change> {
     }
 }
 
-/// What is known to have been signed. A journal that cannot be read says nothing here; opening it says why.
-pub(crate) fn known(layout: &Layout) -> Vec<TreeHead> {
-    if !layout.journal().exists() {
-        return Vec::new();
+/// What is known to have been signed; nothing where there is no journal yet.
+///
+/// # Errors
+/// When the journal cannot be read, or a row is not what a record tells of.
+pub(crate) fn known(layout: &Layout) -> Result<Vec<TreeHead>, OpenError> {
+    match Reader::open(layout.journal()) {
+        Ok(reader) => told(&reader),
+        // What cannot be opened at all is told by whoever opens it for what it is.
+        Err(OpenError::Missing { .. } | OpenError::Io { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
-    Reader::open(layout.journal()).map(|reader| told(&reader)).unwrap_or_default()
 }
 
 /// The same of a journal that is read already.
-pub(crate) fn told(reader: &Reader) -> Vec<TreeHead> {
-    // A journal from before this has no such view until it is opened for writing.
-    let rows = reader.view_scan(SIGNED, &Scan::default(), LOGS_MOST).unwrap_or_default();
-    rows.iter()
-        .filter_map(|(_, value)| serde_json::from_slice::<Told>(value).ok()?.head())
-        .collect()
+///
+/// # Errors
+/// As [`known`].
+pub(crate) fn told(reader: &Reader) -> Result<Vec<TreeHead>, OpenError> {
+    let rows = match reader.view_scan(SIGNED, &Scan::default(), LOGS_MOST) {
+        Ok(rows) => rows,
+        // A journal from before this has no such view until it is opened for writing.
+        Err(ReadError::NoSuchView(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(OpenError::Corrupt { detail: error.to_string() }),
+    };
+    let head = |value: &[u8]| serde_json::from_slice::<Told>(value).ok()?.head();
+    let heads = rows.iter().map(|(origin, value)| {
+        head(value).ok_or_else(|| {
+            let origin = String::from_utf8_lossy(origin);
+            let detail = format!("what view `{SIGNED}` says of `{origin}` is no checkpoint");
+            OpenError::Corrupt { detail }
+        })
+    });
+    heads.collect()
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //!
 //! Verification reads stored bytes only and needs no owner. A rebuild and archiving need the owner lock.
 //! `signed` is what strangers are shown, `anchor` puts it where this machine cannot change it, by `git` or in a file.
-//! `known` is what the records say was signed, `disclosure` proves what a value was that no record has.
+//! `known` is what the records say was signed, `epochs` that no fence was given out twice, `disclosure` proves what a value
+//! was that no record has.
 //! `search` finds records, `ndjson` and `ocsf` write them for other programs, `archive` seals the old ones.
 
 mod anchor;
 mod archive;
 mod disclosure;
+mod epochs;
 mod git;
 mod known;
 mod named;
@@ -23,6 +25,7 @@ use std::path::Path;
 
 use journal::{ArtifactStore, BackedUp, OpenError, Reader};
 
+use self::epochs::Epochs;
 use self::named::Named;
 use crate::layout::Layout;
 use crate::projection::{Fold, VIEWS};
@@ -32,16 +35,17 @@ pub use archive::{Archived, Due, SealFailure, archive, segments};
 pub use disclosure::{
     DiscloseError, Disclosure, DisclosureError, Erased, Revealed, disclose, erase,
 };
+pub(crate) use epochs::rises;
 pub(crate) use known::{Told, changes as signed_changes, rows as signed_rows};
 pub use ndjson::line;
 pub use ocsf::{OCSF_VERSION, event};
 pub use search::Search;
-pub use signed::{Signed, SignedError, heads_of, public_key};
+pub use signed::{Signed, SignedError, public_key};
 pub(crate) use signed::{found, notary};
 
 pub use journal::tlog::{
-    KeyTextError, NodeKeyError, Note, NoteError, ProofError, Proved, Shown, Tree, TreeHead,
-    VerifierKey, WitnessError, verified, verify_proof,
+    KeyTextError, NodeKeyError, Note, NoteError, ProofError, Proved, ShelfError, Shown, Tree,
+    TreeHead, VerifierKey, WitnessError, verified, verify_proof,
 };
 pub use journal::{
     BackupError, Checkpoint, CheckpointError, Fault, Filter, LogId, Order, Range, ReadError,
@@ -57,13 +61,17 @@ pub struct Scope {
     pub checkpoints: Vec<Checkpoint>,
     /// Signed checkpoints kept elsewhere, verified.
     pub signed: Vec<TreeHead>,
+    /// Signed checkpoints of a log of logs kept elsewhere, each verified with its key: all that had been entered by then
+    /// is compared.
+    pub logs: Vec<(VerifierKey, TreeHead)>,
 }
 
 impl Scope {
     /// Every record, against the checkpoint beside the journal alone.
     #[must_use]
     pub fn whole() -> Self {
-        Self { range: Range::Whole, checkpoints: Vec::new(), signed: Vec::new() }
+        let (checkpoints, signed, logs) = (Vec::new(), Vec::new(), Vec::new());
+        Self { range: Range::Whole, checkpoints, signed, logs }
     }
 }
 
@@ -74,12 +82,18 @@ impl Scope {
 pub fn verify(layout: &Layout, scope: Scope) -> Result<Verified, VerifyError> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let whole = scope.range == Range::Whole;
-    let (mut signed, mut lost) = (scope.signed, None);
-    if whole {
-        match signed::all(layout) {
-            Ok(all) => signed.extend(all),
-            Err(error) => lost = Some(error),
+    let (mut signed, mut lost, mut unproved) = (scope.signed, None, 0);
+    for logs in scope.logs {
+        match signed::heads_of(layout, logs) {
+            Ok(heads) => signed.extend(heads),
+            Err(error) => lost = lost.or(Some(VerifyError::Signed(error))),
         }
+    }
+    if whole {
+        let (found, missing) = signed::all(layout);
+        signed.extend(found.heads);
+        unproved = found.unproved;
+        lost = lost.or(missing);
     }
     let verification = Verification {
         range: scope.range,
@@ -88,29 +102,35 @@ pub fn verify(layout: &Layout, scope: Scope) -> Result<Verified, VerifyError> {
         threads,
         ..Verification::new(layout.journal())
     };
-    if !whole {
-        return verification.run();
+    let found = if whole { inspected(layout, &verification)? } else { verification.run()? };
+    // A fault in the records says more, so this is told only where there is none.
+    lost.map_or(Ok(Verified { unproved, ..found }), Err)
+}
+
+/// Whole means every log of the file, the file around them, the views made of them, the artifacts they name.
+fn inspected(layout: &Layout, verification: &Verification) -> Result<Verified, VerifyError> {
+    // What is something else, or of a newer version, is not a damaged journal, unless what lies beside it says that
+    // there was one.
+    match Reader::open(layout.journal()) {
+        Err(error @ OpenError::Newer { .. }) => return Err(error.into()),
+        Err(error @ OpenError::NotAPalisadeDatabase { .. }) if !layout.has_evidence() => {
+            return Err(error.into());
+        }
+        _ => {}
     }
-    // What is something else, or of a newer version, is not a damaged journal.
-    if let Err(error @ (OpenError::NotAPalisadeDatabase { .. } | OpenError::Newer { .. })) =
-        Reader::open(layout.journal())
-    {
-        return Err(error.into());
-    }
-    // Whole means every log of the file, the file around them, the views made of them, the artifacts they name.
-    let (mut fold, mut named) = (Fold::default(), Named::default());
-    let verified = journal::inspect(&verification, VIEWS, |record| {
+    let (mut fold, mut named, mut epochs) = (Fold::default(), Named::default(), Epochs::default());
+    let verified = journal::inspect(verification, VIEWS, |record| {
         named.take(record);
+        epochs.take(record);
         fold.take(record)
     })?;
+    epochs.check(&Reader::open(layout.journal())?)?;
     let found = match verified.into_iter().find(|log| log.log == verification.log) {
         Some(found) => found,
         None => verification.run()?,
     };
     let artifacts = named.check(&ArtifactStore::beside(&layout.journal()))?;
-    let found = Verified { artifacts: found.artifacts.saturating_add(artifacts), ..found };
-    // A fault in the records says more, so this is told only where there is none.
-    lost.map_or(Ok(found), |error| Err(VerifyError::Signed(error)))
+    Ok(Verified { artifacts: found.artifacts.saturating_add(artifacts), ..found })
 }
 
 /// Recreates every view from the records.

@@ -6,9 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use journal::tlog::{
-    NodeKey, NodeKeyError, Notary, Note, Proved, Tree, TreeHead, VerifierKey, Witness, WitnessError,
+    Inventory, NodeKey, NodeKeyError, Notary, Note, Proved, Tree, TreeHead, VerifierKey, Witness,
+    WitnessError, inventory,
 };
-use journal::{Journal, LogId, OpenError, Reader};
+use journal::{Journal, LogId, OpenError, Reader, VerifyError};
 
 use super::known::{self, Told};
 use crate::clock;
@@ -33,14 +34,17 @@ pub enum SignedError {
 }
 
 /// The key and the folder of a project's checkpoints; the key is made when there is none.
-pub(crate) fn notary(layout: &Layout) -> Result<Notary, NodeKeyError> {
+///
+/// # Errors
+/// When the key cannot be used, or the journal does not say what was signed.
+pub(crate) fn notary(layout: &Layout) -> Result<Notary, SignedError> {
     let path = layout.node_key();
     let seed = clock::seed().map_err(|error| NodeKeyError::Io {
         path: path.clone(),
         source: std::io::Error::other(error.to_string()),
     })?;
     let key = NodeKey::read_or_create(&path, &seed)?;
-    Ok(Notary { key, folder: layout.tiles(), known: known::known(layout) })
+    Ok(Notary { key, folder: layout.tiles(), known: known::known(layout)? })
 }
 
 /// How the journal of a project is opened for writing.
@@ -134,13 +138,12 @@ impl Signed {
 /// What a verified checkpoint of this project's node says of its logs; of another node's, only itself.
 ///
 /// # Errors
-/// [`WitnessError::Forked`] when the log of logs does not begin with what was signed.
-pub fn heads_of(
+/// When the log of logs does not begin with what was signed.
+pub(super) fn heads_of(
     layout: &Layout,
-    key: VerifierKey,
-    head: TreeHead,
-) -> Result<Vec<TreeHead>, SignedError> {
-    Ok(Witness::new(&layout.tiles(), key).heads_of(head)?)
+    (key, head): (VerifierKey, TreeHead),
+) -> Result<Vec<TreeHead>, WitnessError> {
+    Witness::new(&layout.tiles(), key).heads_of(head)
 }
 
 /// The checkpoints a node finds signed when it starts, as its first record names them.
@@ -150,14 +153,27 @@ pub(crate) fn found(notary: &Notary) -> Vec<Told> {
     witness.newest().unwrap_or_default().iter().map(Told::from).collect()
 }
 
-/// Everything signed that is kept here, and what the records say was; nothing where this node has no key.
-///
-/// # Errors
-/// When something signed is missing or is not what it was.
-pub(super) fn all(layout: &Layout) -> Result<Vec<TreeHead>, WitnessError> {
-    // A key that others could read signs nothing, but what it is tells which checkpoints are this node's.
-    let Ok(key) = NodeKey::read(&layout.node_key()) else { return Ok(Vec::new()) };
-    Witness::new(&layout.tiles(), key.verifier()).signed(&known::known(layout))
+/// Everything signed that is kept here, and what the records say was; why that is not all that should be.
+pub(super) fn all(layout: &Layout) -> (Inventory, Option<VerifyError>) {
+    let (known, unread) = match known::known(layout) {
+        Ok(known) => (known, None),
+        Err(error) => (Vec::new(), Some(VerifyError::Open(error))),
+    };
+    let (key, unusable) = match NodeKey::read(&layout.node_key()) {
+        Ok(key) => (Some(key.verifier()), None),
+        Err(error) => (None, Some(error)),
+    };
+    let (found, lost) = match inventory(&layout.tiles(), key.as_ref(), &known) {
+        Ok(found) => (found, None),
+        Err(error) => (Inventory { heads: known.clone(), ..Inventory::default() }, Some(error)),
+    };
+    // A copy comes without a key, but with everything that was signed; then that alone counts.
+    let is_copy = |error: &NodeKeyError| {
+        matches!(error, NodeKeyError::Missing(_)) && (found.lying > 0 || known.is_empty())
+    };
+    let lost = lost.map(VerifyError::Signed);
+    let unusable = unusable.filter(|error| !is_copy(error)).map(VerifyError::Key);
+    (found, unread.or(lost).or(unusable))
 }
 
 /// The node's public key.

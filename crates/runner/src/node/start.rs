@@ -16,6 +16,7 @@ use serde_json::json;
 use super::desk::Counter;
 use super::dispatcher::{Dispatcher, Unanswered};
 use super::{Desk, Node, Submission};
+use crate::audit::SignedError;
 use crate::change::MergeRefused;
 use crate::executor::{Executor, Real};
 use crate::extension::{Extension, ExtensionError, Settings};
@@ -115,6 +116,16 @@ pub enum StartError {
     System(String),
 }
 
+impl From<SignedError> for StartError {
+    fn from(error: SignedError) -> Self {
+        match error {
+            SignedError::Key(error) => Self::Key(error),
+            SignedError::Open(error) => Self::Journal(error),
+            other => Self::System(other.to_string()),
+        }
+    }
+}
+
 impl Node {
     /// Becomes the owner of a project and takes up the runs that are to go on.
     ///
@@ -136,7 +147,7 @@ impl Node {
         // Only the owner draws a key: of two that drew one at the same time, one would go on with a key that is lost.
         let secrecy = Arc::new(Secrecy::open(&layout, &redaction)?);
         let (policy, policy_text) = policy;
-        let history = History::open(&layout)?;
+        let history = history(&layout, &journal)?;
         let asked = (extension, secrecy.tagger());
         let gate = Arc::new(gate((&layout, home), policy, &history, asked)?);
         let mut owner = Owner::new(Arc::clone(&gate), slots, doing);
@@ -195,6 +206,13 @@ impl Node {
         }
         Ok(node)
     }
+}
+
+/// What happened so far, under epochs that are all below this owner's.
+fn history(layout: &Layout, journal: &Journal) -> Result<History, StartError> {
+    let history = History::open(layout)?;
+    audit::rises(history.reader(), history.log(), journal.epoch())?;
+    Ok(history)
 }
 
 /// What carries out attempts.

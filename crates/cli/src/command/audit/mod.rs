@@ -18,8 +18,8 @@ use std::path::Path;
 
 use runner::Layout;
 use runner::audit::{
-    self, KeyTextError, NoteError, ProofError, SignedError, TreeHead, VerifierKey, WitnessError,
-    verified,
+    self, KeyTextError, NoteError, ProofError, ShelfError, SignedError, TreeHead, VerifierKey,
+    WitnessError, verified,
 };
 use serde_json::{Value, json};
 
@@ -91,14 +91,35 @@ pub(super) fn witness_failure(error: &WitnessError) -> Failure {
             .fix("keep the files as evidence; `palisade audit verify` says which record it is"),
         WitnessError::Lost { .. } => Failure::of(Exit::Verification, error)
             .because("somebody took it away, or a copy without it was put back")
-            .fix("put the folder `tiles` back from a backup, or move the node's key away to accept the loss: what goes on is then another log"),
+            .fix("put the folder `tiles` back from a backup, or move it and the node's key away to accept the loss: what goes on is then another log"),
+        WitnessError::Entries { .. } => Failure::of(Exit::Verification, error)
+            .because("they were changed, or taken away, after they were signed")
+            .fix(KEPT),
         WitnessError::Foreign(_) => Failure::of(Exit::Verification, error)
             .fix("keep the file as evidence, and put back the checkpoint from a backup"),
         WitnessError::Published(_) => Failure::of(Exit::Verification, error)
             .fix("put back the checkpoint in `tiles`; one kept elsewhere serves as well"),
-        WitnessError::Shelf(_) => Failure::of(Exit::Verification, error)
-            .fix("remove the folders `tile` in it and repeat; they are made again from the journal"),
+        WitnessError::Shelf(shelf) => shelf_failure(shelf),
     }
+}
+
+/// What helps where entries of the log of logs are not what they were.
+const KEPT: &str =
+    "keep the file as evidence, and put it back from a backup: nothing can make it again";
+
+/// Tiles or entries that cannot be used.
+fn shelf_failure(error: &ShelfError) -> Failure {
+    let fix = match error {
+        ShelfError::Damaged(_) => {
+            "remove the folders `tile` in it and repeat; they are made again from the journal"
+        }
+        ShelfError::Kept(_) => KEPT,
+        ShelfError::Io { .. } => "check owner and permissions of the file and its folder",
+        ShelfError::Read(_) | ShelfError::Short { .. } => {
+            "`palisade audit verify` says which record is damaged or missing"
+        }
+    };
+    Failure::of(Exit::Verification, error).fix(fix)
 }
 
 /// What is said of a tree.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use runner::Layout;
-use runner::audit::{self, Checkpoint, Range, Scope};
+use runner::audit::{self, Checkpoint, NodeKeyError, Range, Scope};
 use serde_json::json;
 
 use crate::arguments::Global;
@@ -48,6 +48,7 @@ pub(super) fn run(
             "last": found.last,
             "leaf": found.leaf.to_string(),
             "checkpoints": found.checkpoints,
+            "unproved": found.unproved,
             "artifacts": found.artifacts,
         }));
     } else {
@@ -56,7 +57,11 @@ pub(super) fn run(
             found.records, found.artifacts, found.first, found.last
         ));
         output::line(format!("leaf {}", found.leaf));
-        output::line(format!("{} checkpoints compared", found.checkpoints));
+        let without = match found.unproved {
+            0 => String::new(),
+            unproved => format!(", {unproved} of them without the key that signed them"),
+        };
+        output::line(format!("{} checkpoints compared{without}", found.checkpoints));
     }
     Ok(Exit::Ok)
 }
@@ -75,12 +80,16 @@ pub(in crate::command) fn verification_failure(error: &audit::VerifyError) -> Fa
         }
         audit::VerifyError::Structure(fault) => {
             let what = format!("the journal does not verify: {}", fault.place);
+            let records = if fault.records_verified {
+                "the records were not at fault"
+            } else {
+                "not every record could be looked at"
+            };
             Failure::new(Exit::Verification, what)
                 .because(fault.detail.clone())
-                .fix(
-                    "keep the file as evidence and restore a backup; the records were not at fault",
-                )
+                .fix(format!("keep the file as evidence and restore a backup; {records}"))
                 .detail("verified", false)
+                .detail("records_verified", fault.records_verified)
                 .detail("place", fault.place.to_string())
         }
         audit::VerifyError::View(fault) => {
@@ -94,9 +103,23 @@ pub(in crate::command) fn verification_failure(error: &audit::VerifyError) -> Fa
         audit::VerifyError::Signed(error) => {
             super::witness_failure(error).detail("verified", false)
         }
+        audit::VerifyError::Key(key) => unproved(key).detail("verified", false),
         audit::VerifyError::Open(open) => session::open_failure(open),
         other => Failure::of(Exit::Failure, other)
             .fix("repeat it; nothing is known about the records yet"),
+    }
+}
+
+/// Records that verify, where what was signed cannot be held against the key that signed it.
+fn unproved(error: &NodeKeyError) -> Failure {
+    let failure = Failure::of(Exit::Verification, error);
+    match error {
+        NodeKeyError::Missing(_) => failure
+            .because("records tell of signed checkpoints, and none is here with or without its key")
+            .fix("put the key back, and `tiles` from a backup; without them what goes on is another log"),
+        _ => failure
+            .because("checkpoints cannot be held against the key that signed them; the records were not at fault")
+            .fix(error.hint()),
     }
 }
 
@@ -107,9 +130,11 @@ fn kept(layout: &Layout, file: &Path, key: Option<&str>) -> Result<Scope, Failur
     let text = super::read(file, fix)?;
     if text.contains("\n\n\u{2014} ") {
         let (key, head) = super::signed(layout, &text, key)?;
-        let heads = audit::heads_of(layout, key, head);
-        let signed = heads.map_err(|error| super::signed_failure(&error))?;
-        return Ok(Scope { signed, ..Scope::whole() });
+        return Ok(if head.origin == key.name() {
+            Scope { logs: vec![(key, head)], ..Scope::whole() }
+        } else {
+            Scope { signed: vec![head], ..Scope::whole() }
+        });
     }
     let checkpoints = Checkpoint::parse_all(&text).map_err(|error| {
         let named = format!("in `{}`", file.display());
