@@ -247,6 +247,8 @@ pub(crate) enum Runs {
 /// `palisade workflow`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Workflow {
+    /// The JSON Schema of a workflow file, for editors
+    Schema,
     /// Check a workflow file without running anything
     Validate {
         /// Workflow file

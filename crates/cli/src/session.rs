@@ -278,8 +278,13 @@ pub(crate) fn run(history: &History, written: Option<&str>) -> Result<RunId, Fai
     history.find(written).map_err(|error| history_failure(&error))
 }
 
+/// What can be done while another process owns the project.
+const BESIDE: &str = "stop the other process, or wait for it (`palisade runs watch` follows it); meanwhile it answers `tool call`, \
+                      `approval`, `ticket`, `policy apply` and `runs cancel`";
+
 fn start_failure(error: &StartError) -> Failure {
     match error {
+        StartError::Journal(open @ OpenError::Busy { .. }) => open_failure(open).fix(BESIDE),
         StartError::Journal(open) => open_failure(open),
         StartError::Key(key @ NodeKeyError::Io { .. }) => Failure::of(Exit::Failure, key)
             .fix("make the folder writable, or keep the state elsewhere with PALISADE_STATE__FOLDER"),

@@ -100,6 +100,65 @@ fn what_only_looks_like_one_stays() {
     check("commit 8f3c2b1a9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a", None, "");
 }
 
+/// What people and programs write about passwords and tokens, and names that only stand where a value could.
+#[test]
+fn ordinary_output_survives() {
+    for text in [
+        "HOME=/home/me\nPWD=/home/me/project\nOLDPWD=/tmp/tmp.Xy12AbCd\nSHLVL=1\n",
+        "pwd: /home/me/project",
+        "OLD_PWD=/home/me/project",
+        "pwd = os.getcwd()",
+        "password: incorrect",
+        "Password: incorrect.",
+        "sudo: password: required",
+        "passwd: /etc/passwd",
+        "password: /run/secrets/db-password",
+        "let passwd = read_file(x)",
+        "password = getpass.getpass(\"Password: \")",
+        "password := base64.b64decode(text)",
+        "self.password = password",
+        "password: process.env.DB_PASSWORD",
+        "password=$DB_PASSWORD",
+        "password: string",
+        "  password: Option<String>,",
+        "token: ubuntu-latest-x86_64-runner",
+        "token: ubuntu-latest-x86_64-runner.",
+        "secret: projects/foo/secrets/bar/versions/1",
+        "secret: projects/123456789012/secrets/bar",
+        "secret: kv/data/my-app/config",
+        "secret: /run/secrets/kubernetes.io/serviceaccount/token-x7k2p",
+        "api_key: process.env.GITHUB_API_KEY",
+        "token: CancellationToken",
+        "const token = generateRandomToken(32);",
+        "let token = request.headers.get(name)",
+        "credentials: application-default-credentials.json",
+    ] {
+        check(text, None, "");
+    }
+}
+
+/// The controls: what stands beside them, and is a secret, goes.
+#[test]
+fn a_password_or_token_among_ordinary_output_goes() {
+    let password = |text: &str, left: &str| check(text, Some("password-assignment"), left);
+    password("PGPASSWORD=hunter22", "PGPASSWORD=‹");
+    password("MYSQL_PWD=hunter22", "MYSQL_PWD=‹");
+    password("Server=db;Uid=app;Pwd=hunter22;", "Pwd=‹");
+    password("dbPwd: hunter22", "dbPwd: ‹");
+    password("password: /xK3d9fQ/aa", "password: ‹");
+    password("password: incorrect7", "password: ‹");
+    password("password = \"read_file(x)\"", "password = \"‹");
+    password("password=$ecret-Word", "password=‹");
+    password("password: my.config.pass", "password: ‹");
+    let secret = |text: &str, left: &str| check(text, Some("secret-assignment"), left);
+    secret("secret: 9/xKqTr0pLmZ/77dQwEr+tYuIoPaSdFg", "secret: ‹");
+    secret("secret: qzxbtrmwpkdlvnsghcfj", "secret: ‹");
+    secret("token: 8f14e45f-ceea-467f-a9c7-0a1b2c3d4e5f", "token: ‹");
+    secret("token: ab12-cd34-ef56-gh78-jk90", "token: ‹");
+    secret("token: projects/8f14e45fceea467fa9c7", "token: ‹");
+    secret("api_key: \"k9XwQ2mTz7LpR4vB\"", "api_key: \"‹");
+}
+
 #[test]
 fn the_same_secret_has_the_same_tag() {
     let redacted =

@@ -8,7 +8,7 @@ use engine::policy::document::{Diagnostic, Severity, Source};
 use engine::run::Plan;
 use engine::workflow::{Action, Workflow};
 
-pub use engine::workflow::Loaded;
+pub use engine::workflow::{Loaded, SCHEMA};
 
 use crate::projection::Document;
 use crate::tool;

@@ -3,7 +3,7 @@
 //! A [`Registry`] compiles schemas offline and keeps what it compiled by digest; a [`Schema`] holds
 //! values against it, fills in defaults and says every mistake in a stable order. What a schema may
 //! contain is bounded before anything is compiled (`bounds`). [`read`] is the strict reader of JSON
-//! that comes from outside.
+//! that comes from outside, [`check_payload`] the limits of inputs and arguments.
 //!
 //! It fetches nothing, touches no file and knows no workflow, tool or policy.
 
@@ -12,6 +12,7 @@ mod defaults;
 mod fault;
 mod keyword;
 mod mistake;
+mod payload;
 pub mod pointer;
 mod reader;
 mod registry;
@@ -23,5 +24,9 @@ pub use bounds::{
 };
 pub use fault::Fault;
 pub use mistake::Mistake;
+pub use payload::{
+    Excess, PAYLOAD_BYTES, PAYLOAD_DEPTH, PAYLOAD_ENTRIES, PAYLOAD_TEXT, PayloadError,
+    check_payload,
+};
 pub use reader::{EXACT_MAX, ReadError, ReadLimits, read};
 pub use registry::{ID_PREFIX, MAX_CACHED, MAX_MISTAKES, Registry, Schema};

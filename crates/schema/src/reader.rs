@@ -8,6 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
+use crate::payload::is_exact;
+
 /// The largest whole number every reader holds exactly: 2^53 - 1. Greater ones travel as texts.
 pub const EXACT_MAX: u64 = (1 << 53) - 1;
 
@@ -95,27 +97,15 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
-        if value > EXACT_MAX {
-            return Err(inexact());
-        }
-        Ok(Value::from(value))
+        exact(Number::from(value))
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
-        if value.unsigned_abs() > EXACT_MAX {
-            return Err(inexact());
-        }
-        Ok(Value::from(value))
+        exact(Number::from(value))
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is held exactly")]
-        let largest = EXACT_MAX as f64;
-        // From there on every double is a whole number.
-        if value.abs() > largest {
-            return Err(inexact());
-        }
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a number"))
+        Number::from_f64(value).map_or_else(|| Err(E::custom("not a number")), exact)
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -148,8 +138,11 @@ impl<'de> Visitor<'de> for Strict {
     }
 }
 
-fn inexact<E: serde::de::Error>() -> E {
-    E::custom("a number of 2^53 or more is not exact everywhere; write it as a string")
+fn exact<E: serde::de::Error>(number: Number) -> Result<Value, E> {
+    if is_exact(&number) {
+        return Ok(Value::Number(number));
+    }
+    Err(E::custom("a number of 2^53 or more is not exact everywhere; write it as a string"))
 }
 
 /// As much of a key as a message needs.

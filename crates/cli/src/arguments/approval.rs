@@ -6,9 +6,9 @@ use clap::{Args, Subcommand};
 /// `palisade approval`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Approval {
-    /// Requests that are open
+    /// Requests that wait for answers
     List {
-        /// Also those that were answered, expired or became stale
+        /// Also those that have every approval, were denied, expired or became stale
         #[arg(long)]
         all: bool,
     },

@@ -152,6 +152,12 @@ fn rule(global: &Global, ruled: &Ruled, ruling: Ruling) -> Result<Exit, Failure>
     if !matches!(told.state, ApprovalState::Open | ApprovalState::Approved) {
         return Err(refused(Exit::Conflict, format!("it is {}", told.state.name())));
     }
+    if told.state == ApprovalState::Approved && ruling == Ruling::Approve {
+        return Err(enough(global, &told));
+    }
+    if told.state == ApprovalState::Approved && ruling == Ruling::Approve {
+        return Err(enough(global, &told));
+    }
     let asked = json!({ "approval": approval, "ruling": ruling, "reason": reason });
     let answer = Client::connect(&layout.peer())
         .and_then(|mut client| client.request("approval.rule", asked));
@@ -168,6 +174,18 @@ fn rule(global: &Global, ruled: &Ruled, ruling: Ruling) -> Result<Exit, Failure>
         }
     }
     tell(global, &ruled.approval, session::owned(&layout))
+}
+
+/// One more approval than are needed.
+fn enough(global: &Global, told: &ApprovalTold) -> Failure {
+    let (id, run) = (told.request.id, told.request.subject.run);
+    Failure::new(Exit::Conflict, format!("approval `{id}` cannot be answered"))
+        .because("it has every approval that it needs")
+        .fix(format!(
+            "`{again} runs resume {run}` lets its step begin where no process works on it, `{again} approval deny {id}` \
+             still refuses it",
+            again = session::again(global)
+        ))
 }
 
 /// Nobody works on the run: take it up only to answer. Nothing of it begins here. Gives why the answer is refused.

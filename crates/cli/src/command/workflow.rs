@@ -1,5 +1,5 @@
-//! `palisade workflow validate`, and reading a workflow file for everyone who needs one.
-//! Nothing is run or recorded by a validation.
+//! `palisade workflow`: a file is validated or the schema of all of them printed, and reading a workflow file for
+//! everyone who needs one. Nothing is run or recorded by a validation.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,7 +15,19 @@ use crate::failure::Failure;
 use crate::output;
 
 pub(crate) fn run(global: &Global, command: &Workflow) -> Result<Exit, Failure> {
-    let Workflow::Validate { file } = command;
+    match command {
+        Workflow::Schema => Ok(schema()),
+        Workflow::Validate { file } => validate(global, file),
+    }
+}
+
+/// The JSON Schema of a workflow file, for editors, in its own words and order.
+fn schema() -> Exit {
+    output::line(workflow::SCHEMA.trim_end());
+    Exit::Ok
+}
+
+fn validate(global: &Global, file: &Path) -> Result<Exit, Failure> {
     let (loaded, _) = load(file)?;
     let outline = Outline::of(&loaded.workflow);
     if global.json {

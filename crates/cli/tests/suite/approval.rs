@@ -83,6 +83,15 @@ fn an_approval_is_given_where_nobody_works_on_the_run() {
     assert!(told.contains("approved (1 of 1)") && told.contains("runs resume"), "{told}");
     // Answering began nothing.
     assert_eq!(state(&project.latest(), "make"), "ready");
+    // It waits for nobody's answer any more, and is listed only among all.
+    assert_eq!(project.palisade(&["approval", "list", "--json"]).json(), serde_json::json!([]));
+    let all = project.palisade(&["approval", "list", "--all", "--json"]).json();
+    assert_eq!(all[0]["state"], "approved");
+    project.palisade(&["approval", "approve", &id]).exits(5).says(
+        "cannot be answered",
+        "it has every approval that it needs",
+        "runs resume run_",
+    );
     project.palisade(&["runs", "resume"]).exits(0);
     assert_eq!(state(&project.latest(), "make"), "succeeded");
     project.palisade(&["journal", "rebuild"]).exits(0);

@@ -126,6 +126,20 @@ fn the_schema_of_settings_is_printed_as_one_value() {
 }
 
 #[test]
+fn the_schema_of_workflow_files_is_printed_as_one_value() {
+    for words in [&["workflow", "schema"][..], &["workflow", "schema", "--json"]] {
+        let schema = Project::bare().palisade(words).exits(0).json();
+        assert_eq!(schema["properties"]["version"]["const"], 1);
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+        let required = schema["required"].as_array().unwrap();
+        // The control: what the loader asks for.
+        assert!(required.iter().any(|key| key == "steps"), "{required:?}");
+    }
+    let help = Project::bare().palisade(&["help", "workflow"]).exits(0).stdout;
+    assert!(help.contains("schema") && help.contains("for editors"), "{help}");
+}
+
+#[test]
 fn what_goes_on_is_one_value_a_line() {
     let project = lived_in();
     let kinds = |arguments: &str, code: i32| -> BTreeSet<String> {
@@ -150,7 +164,7 @@ fn what_goes_on_is_one_value_a_line() {
     assert!(kinds("audit tail", 0).contains("run.finished"));
     assert!(kinds("audit export", 0).contains("node.started"));
     let export = project.palisade(&["audit", "export"]).exits(0).json_lines();
-    let record = "counter kind leaf log payload payload_digest prev_leaf principal sequence stream time time_us";
+    let record = "artifact causation correlation counter kind leaf log payload payload_bytes payload_digest prev_leaf principal schema sequence stream time time_us trace version";
     assert!(export.iter().all(|line| keys(line) == record));
     let sequences: Vec<u64> =
         export.iter().map(|line| line["sequence"].as_u64().unwrap()).collect();

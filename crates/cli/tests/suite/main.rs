@@ -16,6 +16,7 @@ mod disclosure;
 mod document;
 mod evidence;
 mod example;
+mod exported;
 mod extension;
 mod hidden;
 #[path = "../../../testkit/src/install.rs"]
@@ -30,6 +31,7 @@ mod kept;
 mod links;
 mod network;
 mod output;
+mod payload;
 mod policy_apply;
 mod policy_change;
 mod policy_guide;

@@ -107,6 +107,8 @@ fn two_processes_on_one_project() {
     ] {
         project.palisade(arguments).exits(5).says(&owner, "", "stop the other process");
     }
+    let run = project.palisade(&["run", "good.yaml"]).exits(5);
+    run.says(&owner, "", "meanwhile it answers `tool call`, `approval`");
     // What only reads is let in.
     assert_eq!(
         project.palisade(&["runs", "list", "--json"]).exits(0).json()[0]["state"],
@@ -121,6 +123,8 @@ fn two_processes_on_one_project() {
     // A run is watched to its end from another process.
     let mut watching = Running::start(&mut project.command(&["runs", "watch"]));
     watching.until("waits  started");
+    // What was said to be answered meanwhile is.
+    project.palisade(&["tool", "call", "fs.read", "-a", "path=good.yaml"]).exits(0);
     assert!(first.lives());
     fs::remove_file(&held).unwrap();
     assert_eq!(first.end().code, 0);

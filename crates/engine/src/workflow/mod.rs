@@ -22,7 +22,7 @@ mod value;
 
 pub use document::{Acting, Workflow, WorkflowOutputError};
 pub use graph::Graph;
-pub use inputs::{InputError, InputSchema, MAX_INPUT_BYTES, MAX_PATTERN_BYTES, MAX_SCHEMA_COST};
+pub use inputs::{InputError, InputSchema, MAX_PATTERN_BYTES, MAX_SCHEMA_COST};
 pub use load::{
     DEFAULT_STEP_TIMEOUT, DEFAULT_TOOL_TIMEOUT, Loaded, MAX_ACTIONS, MAX_ENTRIES, MAX_SCOPES,
     MAX_STEPS, MAX_TIMEOUT,

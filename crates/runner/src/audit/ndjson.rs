@@ -1,14 +1,16 @@
 //! A record as one line of JSON: the header's fields in a fixed order, then the payload's own bytes.
 //!
-//! The payload stands as it was recorded, so that its digest can be computed again from the line.
+//! A line has all of the header, so that its leaf can be computed again from it, and the payload stands as it was
+//! recorded, so that its digest can be. How is told in `docs/audit.md`.
 
-use journal::Record;
+use journal::{Digest, FORMAT_VERSION, Record};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
 /// The fields of a line before its payload.
 #[derive(Serialize)]
 struct Head<'a> {
+    version: u8,
     log: String,
     sequence: u64,
     time: &'a str,
@@ -17,6 +19,12 @@ struct Head<'a> {
     kind: &'a str,
     stream: StreamOf<'a>,
     principal: &'a str,
+    correlation: Option<String>,
+    causation: Option<String>,
+    trace: Option<String>,
+    schema: Option<String>,
+    artifact: Option<String>,
+    payload_bytes: u64,
     payload_digest: String,
     prev_leaf: String,
     leaf: String,
@@ -33,7 +41,9 @@ struct StreamOf<'a> {
 /// `time` is the record's time in RFC 3339. A payload that is JSON on one line is the field `payload`, byte for byte; any other is `payload_hex`.
 pub fn line(record: &Record, time: &str, out: &mut Vec<u8>) {
     let header = &record.header;
+    let id = |id: Option<[u8; 16]>| id.map(|id| hex(&id));
     let head = Head {
+        version: FORMAT_VERSION,
         log: header.log.to_string(),
         sequence: header.sequence,
         time,
@@ -42,6 +52,12 @@ pub fn line(record: &Record, time: &str, out: &mut Vec<u8>) {
         kind: &header.kind,
         stream: StreamOf { class: &header.class, id: hex(&header.stream) },
         principal: &header.principal,
+        correlation: id(header.correlation),
+        causation: id(header.causation),
+        trace: id(header.trace),
+        schema: (header.schema != Digest::ZERO).then(|| header.schema.to_string()),
+        artifact: header.payload.artifact.map(|digest| digest.to_string()),
+        payload_bytes: header.payload.len,
         payload_digest: header.payload.digest.to_string(),
         prev_leaf: header.prev_leaf.to_string(),
         leaf: record.leaf.to_string(),
@@ -84,7 +100,7 @@ mod tests {
         let text = lined(odd);
         assert!(text.ends_with(&format!(",\"payload\":{}}}\n", std::str::from_utf8(odd).unwrap())));
         assert!(text.starts_with(
-            "{\"log\":\"default/0\",\"sequence\":5,\"time\":\"2023-11-14T22:13:20.123456Z\""
+            "{\"version\":1,\"log\":\"default/0\",\"sequence\":5,\"time\":\"2023-11-14T22:13:20.123456Z\""
         ));
     }
 

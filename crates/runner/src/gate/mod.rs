@@ -1,8 +1,8 @@
 //! The gate: the ordered checks between a call and its effect.
 //!
-//! identify (`principal`) → limit (`payload`) → validate (`path`, the tool's schema) → decide (policy). What it
-//! admits has one form: the arguments policy saw are the arguments that run. The gate records nothing and runs
-//! nothing: its answer goes into the record that must be durable before the effect begins.
+//! identify (`principal`) → limit (`schema`) → validate (`path`, the tool's schema) → decide (policy). What it admits
+//! has one form: the arguments policy saw are the arguments that run. The gate records nothing and runs nothing: its
+//! answer goes into the record that must be durable before the effect begins.
 
 mod action;
 mod bound;
@@ -13,7 +13,6 @@ mod mount;
 mod mounted;
 mod network;
 mod path;
-mod payload;
 mod presented;
 mod principal;
 mod principals;
@@ -50,7 +49,6 @@ pub use files::FileFilter;
 pub(crate) use mount::target as mount_target;
 pub use network::Granted;
 pub use path::PathError;
-pub use payload::PayloadError;
 pub(crate) use principal::AGENT;
 pub use principal::Principal;
 pub use principals::{Principals, RegistrationError};
@@ -290,7 +288,7 @@ impl Gate {
         asked: Asked,
         presented: Option<Presented<'_>>,
     ) -> Result<Admitted, Refused> {
-        payload::check(&asked.arguments).map_err(|error| Refused::Invalid(error.to_string()))?;
+        schema::check_payload(&asked.arguments).map_err(|excess| oversized(&excess))?;
         let known = self.catalogue.tool(&asked.tool).is_some();
         let arguments = if known { self.validate(&asked)? } else { asked.arguments };
         if known {
@@ -395,6 +393,11 @@ impl Gate {
         }
         Ok(arguments)
     }
+}
+
+fn oversized(excess: &schema::Excess) -> Refused {
+    let pointer = if excess.pointer.is_empty() { "arguments" } else { &excess.pointer };
+    Refused::Invalid(format!("`{pointer}` {}", excess.error))
 }
 
 fn invalid(errors: &[InputError]) -> Refused {

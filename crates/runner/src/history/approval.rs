@@ -141,7 +141,7 @@ pub fn approvals_of(events: &[Event], now: Micros) -> Vec<ApprovalTold> {
 }
 
 impl History {
-    /// Requests of the project, oldest first: those that are open, or all of them.
+    /// Requests of the project, oldest first: those that wait for answers, or all of them.
     ///
     /// # Errors
     /// When the journal cannot be read.
@@ -157,7 +157,9 @@ impl History {
             let events = self.recorded(run)?.events;
             told.extend(approvals_of(&events, now));
         }
-        told.retain(|one| ids.contains(&one.request.id));
+        // The view also has those that are approved and not yet used.
+        let wanted = |one: &ApprovalTold| all || one.state == ApprovalState::Open;
+        told.retain(|one| ids.contains(&one.request.id) && wanted(one));
         told.sort_by_key(|one| (one.requested, one.request.id));
         Ok(told)
     }

@@ -12,6 +12,11 @@ use crate::failure::Failure;
 use crate::output::{self, Table, Tone, elapsed, guard, instant, paint, printable};
 use crate::session;
 
+/// Characters of an input or output that are shown to people.
+const SHOWN_CHARACTERS: usize = 200;
+/// Inputs, and outputs, that are shown to people.
+const SHOWN_VALUES: usize = 20;
+
 pub(super) fn run(global: &Global, run: Option<&str>, receipt: bool) -> Result<Exit, Failure> {
     let (history, layout) = session::history(global)?;
     let id = session::run(&history, run)?;
@@ -97,11 +102,33 @@ fn heading(told: &RunHistory) {
     if let Some(failure) = &summary.failure {
         output::line(format!("failure    {}", printable(failure)));
     }
-    if told.view.inputs.as_object().is_some_and(|inputs| !inputs.is_empty()) {
-        output::line(format!("inputs     {}", printable(&told.view.inputs.to_string())));
+    values("inputs", &told.view.inputs);
+    values("outputs", &told.view.outputs);
+}
+
+/// Inputs or outputs, a line for each; of a long one only its beginning.
+fn values(title: &str, values: &serde_json::Value) {
+    let Some(values) = values.as_object() else { return };
+    let mut title = title;
+    for (name, value) in values.iter().take(SHOWN_VALUES) {
+        output::line(format!("{title:<10} {}", printable(&beginning(name, &value.to_string()))));
+        title = "";
     }
-    if told.view.outputs.as_object().is_some_and(|outputs| !outputs.is_empty()) {
-        output::line(format!("outputs    {}", printable(&told.view.outputs.to_string())));
+    let more = values.len().saturating_sub(SHOWN_VALUES);
+    if more > 0 {
+        output::line(format!("{title:<10} … ({more} more; `--json` has all of them)"));
+    }
+}
+
+fn beginning(name: &str, value: &str) -> String {
+    let name: String = name.chars().take(SHOWN_CHARACTERS).collect();
+    match value.char_indices().nth(SHOWN_CHARACTERS) {
+        None => format!("{name}: {value}"),
+        Some((end, _)) => {
+            let start = value.get(..end).unwrap_or_default();
+            let all = ending::bytes(value.len() as u64);
+            format!("{name}: {start}… ({all}; `--json` has all of it)")
+        }
     }
 }
 

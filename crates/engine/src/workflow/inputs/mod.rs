@@ -11,14 +11,11 @@ mod shape;
 use crate::expression::Shape;
 use policy::document::suggest;
 use schema::pointer::unescape;
-use schema::{Fault, Mistake, Registry, Schema};
+use schema::{Excess, Fault, Mistake, Registry, Schema, check_payload};
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, LazyLock};
 
 pub use schema::{MAX_PATTERN_BYTES, MAX_SCHEMA_COST};
-
-/// The longest inputs accepted, as bytes of JSON; longer ones are refused before validation.
-pub const MAX_INPUT_BYTES: usize = 1024 * 1024;
 
 /// The keyword that marks what may not be on record.
 const SENSITIVITY: &str = "x-sensitivity";
@@ -129,6 +126,7 @@ impl InputSchema {
 
     /// The inputs with defaults filled in, if the schema allows them; null counts as `{}`.
     ///
+    /// Inputs beyond the limits of size and shape are refused before the schema is looked at.
     /// Defaults are filled for missing properties, also of objects inside objects, but not inside
     /// lists, compositions (`anyOf` …) or `$defs`.
     ///
@@ -139,10 +137,8 @@ impl InputSchema {
             Value::Null => json!({}),
             given => given.clone(),
         };
-        if inputs.to_string().len() > MAX_INPUT_BYTES {
-            let message = "is longer than 1 MiB".to_owned();
-            return Err(vec![InputError { pointer: String::new(), message, hint: None }]);
-        }
+        // Before anything follows the schema into them.
+        check_payload(&inputs).map_err(|excess| vec![of_excess(excess)])?;
         let inputs = self.schema.filled(inputs);
         match self.errors(&inputs) {
             errors if errors.is_empty() => Ok(inputs),
@@ -233,6 +229,12 @@ fn closed(schema: Value) -> Result<Value, Vec<Fault>> {
         schema.insert("additionalProperties".to_owned(), json!(false));
     }
     Ok(Value::Object(schema))
+}
+
+/// A limit of size or shape that inputs exceed.
+fn of_excess(Excess { pointer, error }: Excess) -> InputError {
+    let hint = error.hint().map(str::to_owned);
+    InputError { pointer, message: error.to_string(), hint }
 }
 
 /// A mistake in the words of inputs.
