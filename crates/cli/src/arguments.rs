@@ -402,6 +402,9 @@ pub(crate) struct ToolCall {
     /// An argument, `name=value`; the value is read by the argument's type
     #[arg(long = "arg", short = 'a', value_name = "NAME=VALUE")]
     pub(crate) arguments: Vec<String>,
+    /// Tickets that the call is held against
+    #[command(flatten)]
+    pub(crate) ticket: Presented,
 }
 
 /// `palisade config`.

@@ -356,6 +356,8 @@ pub(crate) fn history_failure(error: &HistoryError) -> Failure {
         }
         HistoryError::NoApproval(_) => Failure::of(Exit::NotFound, error)
             .fix("`palisade approval list` lists the open ones, with `--all` every one"),
+        HistoryError::NoTicket(_) => Failure::of(Exit::NotFound, error)
+            .fix("`palisade audit search --type ticket.issued` lists the tickets on record"),
         HistoryError::Ambiguous { .. } => {
             Failure::of(Exit::Usage, error).fix("give more of the id")
         }

@@ -17,8 +17,8 @@ use crate::layout::Layout;
 use crate::record::DecidedCall;
 
 pub use engine::policy::{
-    Changed, Comparison, Coverage, Decision, Effect, Explanation, Mutation, MutationError, Shift,
-    TestResult, Truth, Verdict,
+    Changed, Comparison, Coverage, Decision, Effect, Explanation, Layer, Mutation, MutationError,
+    Shift, TestResult, Truth, Verdict,
 };
 
 /// Largest policy file, in bytes: what the rule language itself takes.

@@ -21,6 +21,9 @@ pub(crate) enum Secret {
     Rm {
         /// Its name
         name: String,
+        /// Confirm without being asked
+        #[arg(long, short = 'y')]
+        yes: bool,
     },
     /// Give a secret a new value, or seal all of them with a new key
     Rotate {

@@ -37,12 +37,15 @@ pub(crate) enum TicketCommand {
     Verify(VerifyTicket),
     /// Revoke a ticket, or all of them
     Revoke {
-        /// The ticket's id
+        /// The ticket's id or a unique beginning of one
         #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
         id: Option<String>,
         /// Every ticket of this project
         #[arg(long)]
         all: bool,
+        /// With `--all`: confirm without being asked
+        #[arg(long, short = 'y')]
+        yes: bool,
     },
     /// Make a new secret to sign tickets with
     Rotate {
@@ -52,6 +55,9 @@ pub(crate) enum TicketCommand {
         /// A new key pair, for tickets that leave this machine
         #[arg(long)]
         signed: bool,
+        /// With `--retire`: confirm without being asked
+        #[arg(long, short = 'y')]
+        yes: bool,
     },
     /// The public keys with which others check the signed tickets of this project
     Key,
@@ -79,9 +85,6 @@ pub(crate) struct Bounds {
     /// A scope; once for each
     #[arg(long = "scope", value_name = "NAME")]
     pub(crate) scopes: Vec<String>,
-    /// The sandbox or process it is for
-    #[arg(long, value_name = "NAME")]
-    pub(crate) peer: Option<String>,
 }
 
 /// `palisade ticket mint`.
@@ -93,6 +96,12 @@ pub(crate) struct Mint {
     /// The workflow with actions it is for
     #[arg(long, visible_alias = "action", value_name = "NAME", conflicts_with = "tools")]
     pub(crate) workflow: Option<String>,
+    /// Only with exactly these arguments of its one tool, as one JSON object; `tool call` takes the same
+    #[arg(long, value_name = "JSON", conflicts_with = "workflow")]
+    pub(crate) args: Option<String>,
+    /// One of these arguments, `name=value`; the value is read by the argument's type
+    #[arg(long = "arg", short = 'a', value_name = "NAME=VALUE", conflicts_with = "workflow")]
+    pub(crate) arguments: Vec<String>,
     /// Who may use it; you, without it
     #[arg(long, value_name = "NAME")]
     pub(crate) principal: Option<String>,

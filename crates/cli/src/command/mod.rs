@@ -7,6 +7,7 @@ mod audit;
 mod bench;
 mod completion;
 mod config;
+mod confirm;
 mod doctor;
 mod driver;
 mod egress;

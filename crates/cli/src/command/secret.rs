@@ -10,6 +10,7 @@ use runner::Adopt;
 use runner::secrecy::{self, Changed, Keeping, SecrecyError, SecretRefused};
 use serde_json::json;
 
+use super::confirm;
 use crate::arguments::{Global, Secret, SecretValue};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,7 +27,11 @@ pub(super) fn run(global: &Global, command: &Secret) -> Result<Exit, Failure> {
             let value = read(value)?;
             change(global, Some(name), |keeping| keeping.set(name, value))
         }
-        Secret::Rm { name } => change(global, Some(name), |keeping| keeping.remove(name)),
+        Secret::Rm { name, yes } => {
+            let shown = output::printable(name);
+            confirm::sure(&format!("take secret {shown} away for good?"), *yes)?;
+            change(global, Some(name), |keeping| keeping.remove(name))
+        }
         Secret::Rotate { name: Some(name), value, .. } => {
             let value = read(value)?;
             change(global, Some(name), |keeping| keeping.rotate(name, value))

@@ -9,12 +9,13 @@ use std::time::Duration;
 use runner::call::{self, Call, CallError, Described, Direct, Told};
 use runner::history::History;
 use runner::peer::{Client, ClientError};
+use runner::tickets::Ticket;
 use runner::{Adopt, Layout, RunId, StepState};
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
-use super::inputs;
 use super::run::unanswered;
+use super::{inputs, ticket};
 use crate::arguments::{Global, Tool, ToolCall};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -84,20 +85,29 @@ fn show(global: &Global, name: &str) -> Result<Exit, Failure> {
 }
 
 fn place(global: &Global, wanted: &ToolCall) -> Result<Exit, Failure> {
-    let call = Call { tool: wanted.name.clone(), args: arguments(wanted)? };
+    let call = Call {
+        tool: wanted.name.clone(),
+        args: arguments(&wanted.name, wanted.args.as_deref(), &wanted.arguments)?,
+    };
     // A typing mistake should leave no trace.
     call.submission().map_err(|error| refused(&error))?;
+    let tickets = ticket::presented(&wanted.ticket)?;
     let layout = session::layout(global)?;
     let (run, interrupted) = match Client::connect(&layout.peer()) {
-        Ok(client) => (with_owner(global, client, &call)?, false),
-        Err(ClientError::NoOwner) => embedded(global, &call)?,
+        Ok(client) => (with_owner(global, client, &call, &tickets)?, false),
+        Err(ClientError::NoOwner) => embedded(global, &call, tickets)?,
         Err(error) => return Err(unasked(&error)),
     };
     tell(global, &layout, run, interrupted)
 }
 
-fn arguments(wanted: &ToolCall) -> Result<Map<String, Value>, Failure> {
-    let mut all = match &wanted.args {
+/// The arguments of a direct call of `tool`: an object, overlaid by single ones.
+pub(super) fn arguments(
+    tool: &str,
+    object: Option<&str>,
+    single: &[String],
+) -> Result<Map<String, Value>, Failure> {
+    let mut all = match object {
         Some(text) => call::read_arguments(text).map_err(|why| {
             Failure::new(Exit::Usage, "`--args` cannot be read")
                 .because(why)
@@ -106,9 +116,9 @@ fn arguments(wanted: &ToolCall) -> Result<Map<String, Value>, Failure> {
         None => Map::new(),
     };
     let tools = call::tools();
-    let schema = tools.iter().find(|tool| tool.name == wanted.name);
+    let schema = tools.iter().find(|known| known.name == tool);
     let read = |name: &str, text: &str| read_text(schema, name, text);
-    if let Value::Object(given) = inputs::of(None, &wanted.arguments, read)? {
+    if let Value::Object(given) = inputs::of(None, single, read)? {
         all.extend(given);
     }
     Ok(all)
@@ -124,14 +134,22 @@ fn read_text(tool: Option<&Described>, name: &str, text: &str) -> Value {
 }
 
 /// Through the process that owns the project; its policy and settings apply.
-fn with_owner(global: &Global, mut client: Client, call: &Call) -> Result<RunId, Failure> {
+fn with_owner(
+    global: &Global,
+    mut client: Client,
+    call: &Call,
+    tickets: &[Ticket],
+) -> Result<RunId, Failure> {
     if global.without_sandbox || global.policy.is_some() {
         return Err(Failure::new(Exit::Conflict, "another process owns this project")
             .because("its own policy and settings apply to the call")
             .fix("leave `--unsafe` and `--policy` away, or stop that process first"));
     }
     let wait = u64::try_from(WAIT.as_millis()).unwrap_or(u64::MAX);
-    let asked = json!({ "tool": call.tool, "args": call.args, "wait_ms": wait });
+    let mut asked = json!({ "tool": call.tool, "args": call.args, "wait_ms": wait });
+    if let Some(asked) = asked.as_object_mut().filter(|_| !tickets.is_empty()) {
+        asked.insert("tickets".to_owned(), tickets.iter().map(Ticket::text).collect());
+    }
     let answer = client.request("tool.call", asked).map_err(|error| unasked(&error))?;
     let run = answer.get("run").and_then(Value::as_str).and_then(|run| run.parse().ok());
     let run = run.ok_or_else(|| unasked(&ClientError::Answer))?;
@@ -159,7 +177,7 @@ pub(super) fn until_still(client: &mut Client, run: RunId) -> Result<(), Failure
 }
 
 /// On a node of this process; whether the person interrupted it.
-fn embedded(global: &Global, call: &Call) -> Result<(RunId, bool), Failure> {
+fn embedded(global: &Global, call: &Call, tickets: Vec<Ticket>) -> Result<(RunId, bool), Failure> {
     let interrupts = interrupt::listen().map_err(|error| {
         Failure::new(Exit::Failure, "signals cannot be handled")
             .because(error.to_string())
@@ -167,8 +185,8 @@ fn embedded(global: &Global, call: &Call) -> Result<(RunId, bool), Failure> {
     })?;
     let (node, _) = session::start(global, Adopt::Nothing)?;
     let principal = session::settings(global)?.principals.of_this_process();
-    let mut direct =
-        Direct::place(node.desk(), &principal, call).map_err(|error| refused(&error))?;
+    let placed = Direct::place_with(node.desk(), &principal, call, tickets);
+    let mut direct = placed.map_err(|error| refused(&error))?;
     let interrupted = Cell::new(false);
     let leaving = || {
         interrupted.set(interrupted.get() || interrupts.try_recv().is_ok());

@@ -293,6 +293,6 @@ fn tickets_are_told_with_keys_that_stay() {
     check("ticket rotate", 0, "accepted signing");
     check("ticket rotate --signed", 0, "accepted signing");
     check("ticket key", 0, "keys signing");
-    check("ticket revoke --all", 0, "revoked");
+    check("ticket revoke --all --yes", 0, "revoked");
     check("ticket verify", 6, "error");
 }

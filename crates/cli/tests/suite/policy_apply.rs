@@ -231,20 +231,3 @@ fn a_step_that_would_change_the_policy_does_not_load() {
     assert!(ran.stderr.contains("step `call` calls `policy.update`, which no step can"), "{ran:?}");
     assert!(!project.database().exists());
 }
-
-#[test]
-fn no_ticket_takes_the_place_of_what_a_policy_says_of_its_change() {
-    let project = project();
-    let own = "  - { name: never, match: { tool: policy.update }, action: deny }\n  - { name: tickets, match: { tool: \"ticket.*\" }, action: allow }\n";
-    project.file(".palisade/policy.yaml", format!("{BEFORE}{own}"));
-    project.file("next.yaml", format!("{NARROW}{own}"));
-    let apply = ["policy", "apply", "next.yaml", "--yes", "--phrase", "x"];
-    project.palisade(&apply).exits(6);
-    let run = project.latest()["id"].as_str().unwrap().to_owned();
-    let ticket = project.palisade(&["ticket", "mint", "--tool", "policy.update", "--life", "1h"]);
-    let ticket = ticket.exits(0).stdout.trim().to_owned();
-    let mut retry = project.command(&["runs", "retry", &run]);
-    let ran = crate::support::run(retry.env("PALISADE_TICKET", &ticket));
-    assert_ne!(ran.code, 0, "{ran:?}");
-    assert_eq!(state(&project.latest(), "call"), "denied", "{ran:?}");
-}

@@ -435,7 +435,7 @@ fn a_secret_is_set_listed_rotated_and_removed_and_every_change_is_on_record() {
         "  - { name: a, shell: 'printf %s \"$(cat $DB_FILE)\" | wc -c', secrets: { DB: db } }\n";
     project.run_steps(step).exits(0);
     assert_eq!(project.palisade(&["runs", "logs"]).stdout, "12\n");
-    project.palisade(&["secret", "rm", "db"]).exits(0);
+    project.palisade(&["secret", "rm", "db", "--yes"]).exits(0);
     let gone = project.run_steps(step).exits(10).all();
     assert!(gone.contains("there is no secret `db`"), "{gone}");
     let export = project.palisade(&["audit", "export"]).exits(0).stdout;
@@ -461,7 +461,7 @@ fn what_is_wrong_with_a_secret_is_said_without_it() {
     check(&["secret", "set", "db"], &"x".repeat(70_000), 2, "65536 bytes");
     check(&["secret", "set", "db", "hunter22-on-the-command-line"], "", 2, "unexpected argument");
     check(&["secret", "rotate", "db"], "hunter22-x", 3, "there is no secret `db`");
-    check(&["secret", "rm", "db"], "", 3, "there is no secret `db`");
+    check(&["secret", "rm", "db", "--yes"], "", 3, "there is no secret `db`");
     check(&["secret", "set", "db", "--file", "none"], "", 3, "cannot be read");
     set(&project, "db", "hunter22-x");
     let key = project.path().join(".palisade/keys/vault.key");

@@ -83,7 +83,7 @@ fn a_run_is_meant_by_any_unique_beginning_of_its_id() {
             assert_eq!(shown["run"]["id"], id);
         }
         let several = project.palisade(&["runs", "show", &id[..shared]]).exits(2);
-        several.says("is the beginning of 2 runs", "", "give more of the id");
+        several.says("is the beginning of 2 ids", "", "give more of the id");
     }
     let nothing = project.palisade(&["runs", "show", ""]).exits(3);
     nothing.says("no run", "", "palisade runs list");

@@ -25,7 +25,7 @@ pub use graph::Graph;
 pub use inputs::{InputError, InputSchema, MAX_PATTERN_BYTES, MAX_SCHEMA_COST};
 pub use load::{
     DEFAULT_STEP_TIMEOUT, DEFAULT_TOOL_TIMEOUT, Loaded, MAX_ACTIONS, MAX_ENTRIES, MAX_SCOPES,
-    MAX_STEPS, MAX_TIMEOUT,
+    MAX_STEPS, MAX_TIMEOUT, is_scope,
 };
 pub use output::{Extent, MAX_OUTPUT_BYTES, OutputError, Written, check_outputs, collect};
 pub use path::PathError;

@@ -6,17 +6,20 @@
 pub(crate) mod document;
 mod listing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use engine::expression::{Scope, Status};
 use engine::run::{Event, Plan, RunId, RunView, State, StepState, StepView, StoppedBy};
-use engine::workflow::Workflow;
+use engine::workflow::{Workflow, resolve};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use ticket::Ticket;
 
 use crate::executor::Stream;
-use crate::gate::Principal;
+use crate::gate::{Asked, Principal};
 use crate::history::{History, HistoryError};
 use crate::node::{Desk, Submission, Unanswered};
 use crate::{owner, tool};
@@ -85,6 +88,29 @@ impl Call {
         let name = document::name(&self.tool);
         Ok(Submission { workflow, name, inputs, key: None, agent: None })
     }
+
+    /// The call as the gate is asked about it.
+    ///
+    /// # Errors
+    /// What is wrong with the call.
+    pub(crate) fn asked(&self) -> Result<Asked, CallError> {
+        let (workflow, inputs) = document::of(self)?;
+        let wrong = |mistakes| CallError::Arguments { tool: self.tool.clone(), mistakes };
+        let told = |error: &dyn std::fmt::Display| wrong(vec![error.to_string()]);
+        let inputs = workflow
+            .check_inputs(&inputs)
+            .map_err(|errors| wrong(errors.iter().map(ToString::to_string).collect()))?;
+        let values = Scope {
+            inputs: &inputs,
+            steps: &BTreeMap::new(),
+            run_id: "",
+            workflow: &workflow.name,
+            status: Status::Success,
+        };
+        let step = workflow.steps.first().ok_or_else(|| told(&"it is no call"))?;
+        let call = resolve(step, &values).map_err(|error| told(&error))?;
+        Ok(Asked { tool: call.tool, arguments: call.args })
+    }
 }
 
 /// What came of a call.
@@ -128,10 +154,23 @@ impl Direct {
     /// # Errors
     /// See [`CallError`].
     pub fn place(desk: &Desk, principal: &Principal, call: &Call) -> Result<Self, CallError> {
+        Self::place_with(desk, principal, call, Vec::new())
+    }
+
+    /// As [`Direct::place`], with tickets that the call is held against, as the calls of any run are.
+    ///
+    /// # Errors
+    /// As [`Direct::place`].
+    pub fn place_with(
+        desk: &Desk,
+        principal: &Principal,
+        call: &Call,
+        tickets: Vec<Ticket>,
+    ) -> Result<Self, CallError> {
         let submission = call.submission()?;
         let state = state(&submission.workflow);
         let (watcher, events) = channel();
-        let run = desk.submit(principal, submission, Some(watcher))?.run;
+        let run = desk.submit_with(principal, submission, Some(watcher), tickets)?.run;
         Ok(Self { run, tool: call.tool.clone(), events, state })
     }
 

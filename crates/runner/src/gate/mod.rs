@@ -9,6 +9,7 @@ mod bound;
 mod change;
 mod exposure;
 mod files;
+mod form;
 mod mount;
 mod mounted;
 mod network;
@@ -46,9 +47,11 @@ use crate::{clock, tool};
 pub(crate) use action::Sorted;
 pub(crate) use change::{CONFIRMED, CONFIRMED_BY, REPLACES};
 pub use files::FileFilter;
+pub(crate) use form::Form;
 pub(crate) use mount::target as mount_target;
 pub use network::Granted;
 pub use path::PathError;
+pub use presented::TICKET_REFUSED;
 pub(crate) use principal::AGENT;
 pub use principal::Principal;
 pub use principals::{Principals, RegistrationError};
@@ -101,14 +104,6 @@ pub struct Admitted {
     pub(crate) by_ticket: Option<usize>,
     /// The use of a ticket that allows it, to be recorded in the same commit as its start.
     pub redeemed: Option<Redemption>,
-}
-
-/// A call in its one form.
-#[derive(Debug, Clone)]
-struct Form {
-    tool: String,
-    arguments: Value,
-    digest: Digest,
 }
 
 impl Admitted {
@@ -288,14 +283,8 @@ impl Gate {
         asked: Asked,
         presented: Option<Presented<'_>>,
     ) -> Result<Admitted, Refused> {
-        schema::check_payload(&asked.arguments).map_err(|excess| oversized(&excess))?;
         let known = self.catalogue.tool(&asked.tool).is_some();
-        let arguments = if known { self.validate(&asked)? } else { asked.arguments };
-        if known {
-            network::coherent(&arguments).map_err(Refused::Invalid)?;
-        }
-        let digest = digest(&asked.tool, &arguments);
-        let form = Form { tool: asked.tool, arguments, digest };
+        let form = self.form(asked)?;
         self.not_outdated(&form)?;
         let (by_ticket, why) = match presented.filter(|_| known && !tool::is_deed(&form.tool)) {
             Some(presented) => self.by_tickets(principal, &form, presented),
@@ -319,10 +308,7 @@ impl Gate {
         let decision = self.authorize(&call);
         let reach = self.policy.reach(&call);
         let mut summary = summary(&decision, &reach, &self.policy);
-        if let (Some(summary), false) = (summary.as_object_mut(), withheld.is_empty()) {
-            let why: Vec<String> = withheld.iter().map(ToString::to_string).collect();
-            summary.insert("ticket_refused".to_owned(), why.join("; ").into());
-        }
+        let why = presented::recorded(&withheld, &mut summary);
         let stopped = match decision.verdict {
             Verdict::Deny => {
                 Some(network::stopped(&reach).unwrap_or_else(|| stopped_by(&decision)))
@@ -332,6 +318,7 @@ impl Gate {
             }
         };
         if let Some(by) = stopped {
+            let by = presented::told(by, why.as_deref());
             return Err(Refused::Stopped { by, decision: summary, arguments });
         }
         let admitted = Admitted {

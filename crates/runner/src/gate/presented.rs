@@ -5,7 +5,7 @@
 
 use ::ticket::{Binding, Minted, Ticket};
 use engine::policy::{Decision, Extended, Verdict};
-use engine::run::Digest;
+use engine::run::{Digest, StoppedBy};
 use serde_json::{Value, json};
 
 use super::{
@@ -13,6 +13,9 @@ use super::{
     stopped_by, unheld,
 };
 use crate::tickets::{Held, Withheld};
+
+/// In a decision on record: why the tickets that were handed in did not decide it.
+pub const TICKET_REFUSED: &str = "ticket_refused";
 
 /// What a ticket led to, where it held; else why it did not.
 type Judged = Result<Result<Admitted, Refused>, Withheld>;
@@ -98,6 +101,23 @@ impl Gate {
         admitted.redeemed = Some(self.book.redeem(handed_in(presented, place)?, held)?);
         Ok(())
     }
+}
+
+/// Adds to a decision why no ticket made it, and says it; nothing where none was handed in.
+pub(super) fn recorded(withheld: &[Withheld], summary: &mut Value) -> Option<String> {
+    let why: Vec<String> = withheld.iter().map(ToString::to_string).collect();
+    let why = Some(why.join("; ")).filter(|why| !why.is_empty())?;
+    if let Some(summary) = summary.as_object_mut() {
+        summary.insert(TICKET_REFUSED.to_owned(), why.as_str().into());
+    }
+    Some(why)
+}
+
+/// What stopped a call, and why no ticket changed that: whoever handed one in looks there.
+pub(super) fn told(by: StoppedBy, why: Option<&str>) -> StoppedBy {
+    let Some(why) = why else { return by };
+    let detail = format!("{}; ticket: {why}", by.detail).into();
+    StoppedBy { detail, ..by }
 }
 
 /// The ticket at a place; one that is not there covers nothing.

@@ -8,6 +8,7 @@ mod beside;
 mod calls;
 mod log;
 mod run;
+mod ticket;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,8 +49,11 @@ pub enum HistoryError {
     /// No request for an approval has this id, or no open one or several begin like this.
     #[error("no approval `{0}`")]
     NoApproval(String),
-    /// Several runs begin like this.
-    #[error("`{prefix}` is the beginning of {count} runs or more")]
+    /// No ticket on record begins like this.
+    #[error("no ticket on record begins with `{0}`")]
+    NoTicket(String),
+    /// Several runs or tickets begin like this.
+    #[error("`{prefix}` is the beginning of {count} ids or more")]
     Ambiguous {
         /// As given.
         prefix: String,

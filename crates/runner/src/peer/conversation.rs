@@ -13,6 +13,7 @@ use super::handshake;
 use super::identity::Peer;
 use super::message::{Code, Fault, Kind, Message};
 use super::method;
+use super::refusal::Refusals;
 use super::room::Room;
 use crate::node::Desk;
 
@@ -45,6 +46,7 @@ pub(super) struct Conversation<'a> {
     pub(super) desk: &'a Desk,
     pub(super) room: &'a Room,
     pub(super) patience: Patience,
+    pub(super) refusals: &'a Refusals,
 }
 
 impl Conversation<'_> {
@@ -68,18 +70,14 @@ impl Conversation<'_> {
         let bytes = match frame::read(self.stream, limit, within) {
             Ok(bytes) => bytes,
             Err(error @ FrameError::TooLong { .. }) => {
-                self.say("", Err(Fault::new(Code::BadMessage, error.to_string())));
-                return false;
+                return self.refuse(limit, Fault::new(Code::BadMessage, error.to_string()));
             }
             // Somebody who is gone or does not go on is told nothing.
             Err(_) => return false,
         };
         let request = match Message::read(&bytes) {
             Ok(request) => request,
-            Err(fault) => {
-                self.say("", Err(fault));
-                return false;
-            }
+            Err(fault) => return self.refuse(limit, fault),
         };
         let answer = match request.kind {
             Kind::Request => answer(&request),
@@ -87,8 +85,25 @@ impl Conversation<'_> {
                 Err(Fault::new(Code::NotARequest, "only requests are answered"))
             }
         };
-        let ends = limit == GREETING_BYTES && answer.is_err();
+        let ends = self.ungreeted(limit, &answer);
         self.say(&request.id, answer) && !ends
+    }
+
+    /// Answers what is no message; the connection ends.
+    fn refuse(&self, limit: usize, fault: Fault) -> bool {
+        let answer = Err(fault);
+        self.ungreeted(limit, &answer);
+        self.say("", answer);
+        false
+    }
+
+    /// Puts a handshake that was refused on record; whether this is one.
+    fn ungreeted(&self, limit: usize, answer: &Result<Value, Fault>) -> bool {
+        let refused = answer.as_ref().err().filter(|_| limit == GREETING_BYTES);
+        if let Some(fault) = refused {
+            self.refusals.ungreeted(self.desk, self.peer, fault);
+        }
+        refused.is_some()
     }
 
     fn answer(&self, request: &Message) -> Result<Value, Fault> {

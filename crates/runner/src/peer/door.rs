@@ -23,6 +23,7 @@ use rustix::process::geteuid;
 
 use super::conversation::{self, Conversation, Patience};
 use super::identity::{Peer, Unidentified};
+use super::refusal::Refusals;
 use super::room::Room;
 use crate::node::Desk;
 
@@ -103,7 +104,13 @@ impl Door {
         let inside = Arc::clone(&room);
         let thread = std::thread::Builder::new()
             .name("peers".to_owned())
-            .spawn(move || accept(&accepting, &stopped, &Arc::new((inside, desk, patience))))
+            .spawn(move || {
+                accept(
+                    &accepting,
+                    &stopped,
+                    &Arc::new((inside, desk, patience, Refusals::default())),
+                )
+            })
             .map_err(failed)?;
         Ok(Self {
             path: path.to_path_buf(),
@@ -179,7 +186,7 @@ fn reach(path: &Path) -> rustix::io::Result<()> {
     connect(&probe, &SocketAddrUnix::new(path)?)
 }
 
-type Inside = Arc<(Arc<Room>, Desk, Patience)>;
+type Inside = Arc<(Arc<Room>, Desk, Patience, Refusals)>;
 
 fn accept(listener: &UnixListener, stopped: &Receiver<()>, inside: &Inside) {
     for stream in listener.incoming() {
@@ -198,8 +205,12 @@ fn accept(listener: &UnixListener, stopped: &Receiver<()>, inside: &Inside) {
 fn admit(stream: UnixStream, inside: &Inside) {
     let peer = match Peer::of(&stream) {
         Ok(peer) => peer,
-        Err(Unidentified::Apart) => return conversation::stay_out(&stream),
-        Err(Unidentified::Unknown(_) | Unidentified::Foreign(_)) => return,
+        Err(why) => {
+            if matches!(why, Unidentified::Apart) {
+                conversation::stay_out(&stream);
+            }
+            return inside.3.unread(&inside.1, &why);
+        }
     };
     let room = &inside.0;
     let Some(number) = room.enter(peer.pid, &stream) else {
@@ -207,11 +218,11 @@ fn admit(stream: UnixStream, inside: &Inside) {
     };
     let theirs = Arc::clone(inside);
     let spawned = std::thread::Builder::new().name(format!("peer {}", peer.pid)).spawn(move || {
-        let (room, desk, patience) = &*theirs;
+        let (room, desk, patience, refusals) = &*theirs;
         let patience = *patience;
         // A panic of one conversation is its own: its place is given back all the same.
         let _place = Place { room, number };
-        Conversation { stream: &stream, peer, desk, room, patience }.hold();
+        Conversation { stream: &stream, peer, desk, room, patience, refusals }.hold();
     });
     if spawned.is_err() {
         room.leave(number);

@@ -43,9 +43,8 @@ pub(super) fn greet(first: &Message) -> Result<Value, Fault> {
             "the first request is the handshake: `handshake` with `client` and `api_version`";
         return Err(Fault::new(Code::HandshakeRequired, message));
     }
-    let params = first.params.clone().unwrap_or_default();
-    let greeting: Greeting = serde_json::from_value(params)
-        .map_err(|error| Fault::new(Code::InvalidParams, format!("handshake: {error}")))?;
+    let greeting: Greeting = Message::read_params(first.params.clone())
+        .map_err(|fault| Fault { message: format!("handshake: {}", fault.message), ..fault })?;
     let version = negotiate(greeting.api_version, API_VERSION)?;
     let (oldest, newest) = supported(API_VERSION);
     Ok(json!({

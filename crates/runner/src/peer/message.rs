@@ -2,8 +2,9 @@
 //! Which methods there are is not known here.
 
 use schema::ReadLimits;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::frame::FRAME_BYTES;
 
@@ -111,12 +112,34 @@ impl Message {
         let bad = |why: String| Fault::new(Code::BadMessage, why);
         let limits = ReadLimits { bytes: FRAME_BYTES, depth: MESSAGE_DEPTH };
         let value = schema::read(bytes, limits).map_err(|error| bad(error.to_string()))?;
+        // A list of a struct's fields is as good as the struct to its reader, and no message.
+        let Some(fields) = value.as_object() else {
+            return Err(bad("not a message: it is not an object".to_owned()));
+        };
+        let answers = fields.contains_key("result") || fields.contains_key("error");
         let message: Self = serde_json::from_value(value)
             .map_err(|error| bad(format!("not a message: {error}")))?;
+        if answers && message.kind == Kind::Request {
+            return Err(bad("not a message: a request has no `result` and no `error`".to_owned()));
+        }
         if message.id.len() > ID_BYTES || message.id.chars().any(char::is_control) {
             return Err(bad(format!("an id is at most {ID_BYTES} bytes of plain text")));
         }
         Ok(message)
+    }
+
+    /// The parameters of a request, as `P` has them; absent ones count as an empty object.
+    ///
+    /// # Errors
+    /// [`Code::InvalidParams`], also for anything but an object: a list of a struct's fields reads as the struct.
+    pub(super) fn read_params<P: DeserializeOwned>(params: Option<Value>) -> Result<P, Fault> {
+        let invalid = |why: String| Fault::new(Code::InvalidParams, why);
+        let params = match params {
+            None | Some(Value::Null) => Value::Object(Map::new()),
+            Some(Value::Object(params)) => Value::Object(params),
+            Some(_) => return Err(invalid("`params` is an object".to_owned())),
+        };
+        serde_json::from_value(params).map_err(|error| invalid(error.to_string()))
     }
 
     /// The message's bytes.

@@ -15,6 +15,7 @@ mod handshake;
 mod identity;
 mod message;
 mod method;
+mod refusal;
 mod room;
 
 pub use client::{Client, ClientError};
@@ -25,6 +26,7 @@ pub use handshake::{API_VERSION, supported};
 pub use identity::{Peer, Unidentified};
 pub use message::{Code, Fault, MESSAGE_DEPTH};
 pub use method::REQUEST_KIND;
+pub use refusal::REFUSALS_MAX;
 pub use room::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE};
 
 #[cfg(test)]

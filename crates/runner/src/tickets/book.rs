@@ -185,17 +185,7 @@ impl Book {
         let keys = self.keys();
         let keyring = keys.as_ref().map_err(Clone::clone)?;
         let log = log();
-        let texts = |name: &str| -> Vec<&str> {
-            let list = held.arguments.get(name).and_then(Value::as_array);
-            list.into_iter().flatten().filter_map(Value::as_str).collect()
-        };
-        let mut paths = texts("paths");
-        paths.extend(held.arguments.get("path").and_then(Value::as_str));
-        let mounts = held.arguments.get("mounts").and_then(Value::as_array);
-        let source =
-            |mount: &'_ Value| mount.get("source").and_then(Value::as_str).map(str::to_owned);
-        let sources: Vec<String> = mounts.into_iter().flatten().filter_map(source).collect();
-        paths.extend(sources.iter().map(String::as_str));
+        let mut paths = paths_of(held.arguments);
         // A program sees the whole project, whatever else is mounted, so a ticket for parts of it covers none.
         if !paths.is_empty() && matches!(held.tool, tool::EXEC_RUN | tool::EXEC_SHELL) {
             paths.push(".");
@@ -205,11 +195,12 @@ impl Book {
             tenant: log.tenant(),
             project: None,
             principal: &held.principal.id,
+            // Whoever hands a ticket in is not asked from where; only the gate's own are bound to an attempt.
             peer: None,
             epoch: known.epoch(),
             arguments: Some(held.digest.0),
             paths: &paths,
-            hosts: &texts("hosts"),
+            hosts: &texts(held.arguments, "hosts"),
             scopes: &[],
             profile: None,
             policy: Some(held.policy.0),
@@ -304,6 +295,21 @@ impl Known {
     pub(super) fn revoke(&self, id: Id, dead: Expiry) -> Result<(), Spent> {
         self.uses.revoke(id, dead)
     }
+}
+
+/// The texts of a list among arguments.
+pub(super) fn texts<'a>(arguments: &'a Value, name: &str) -> Vec<&'a str> {
+    let list = arguments.get(name).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Every path that arguments name.
+pub(super) fn paths_of(arguments: &Value) -> Vec<&str> {
+    let mounts = arguments.get("mounts").and_then(Value::as_array).into_iter().flatten();
+    let mut paths = texts(arguments, "paths");
+    paths.extend(arguments.get("path").and_then(Value::as_str));
+    paths.extend(mounts.filter_map(|mount| mount.get("source")?.as_str()));
+    paths
 }
 
 /// A use that was taken, to be recorded.

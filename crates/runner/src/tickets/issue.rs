@@ -8,19 +8,16 @@ use std::time::Duration;
 
 use engine::run::StoppedBy;
 use journal::{CommitError, Journal, Operation, ReadError, Reader};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
-use ticket::{
-    Audience, Claims, Expiry, Id, LIFE_MAX, LIFE_TOOL, LIFE_WORKFLOW, MintError, Signer, Spent,
-    Ticket,
-};
+use ticket::{Claims, Expiry, Id, LIFE_MAX, MintError, Signer, Spent, Ticket};
 
 use super::book::Shut;
 use super::keys::{self, Earlier, Keys, KeysError, Scheme};
 use super::ledger::{
     self, DENIED_KIND, ISSUED_KIND, Issue, REVOKED_KIND, ROTATED_KIND, Revocation,
 };
-use super::time;
+use super::{Wanted, time};
 use crate::gate::{Asked, Gate, Principal, Refused};
 use crate::layout::Layout;
 use crate::node::log;
@@ -39,52 +36,6 @@ pub struct Issuing<'a> {
 /// the ticket is.
 const CLOCK_WRONG: Duration = Duration::from_hours(31 * 24);
 
-/// How long a ticket lives; written in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "u64", into = "u64")]
-pub struct Life(pub Duration);
-
-impl From<u64> for Life {
-    fn from(millis: u64) -> Self {
-        Self(Duration::from_millis(millis))
-    }
-}
-
-impl From<Life> for u64 {
-    fn from(Life(life): Life) -> Self {
-        Self::try_from(life.as_millis()).unwrap_or(Self::MAX)
-    }
-}
-
-/// A ticket somebody wants.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Wanted {
-    /// For calls of these tools; none, if it is for a workflow.
-    pub tools: Vec<String>,
-    /// For starting this action workflow.
-    pub workflow: Option<String>,
-    /// Who is to use it; whoever asks, without one.
-    pub principal: Option<String>,
-    /// Only for this sandbox or process.
-    pub peer: Option<String>,
-    /// Only at or below these paths; all, if there is none.
-    pub paths: Vec<String>,
-    /// Only these hosts; all, if there is none.
-    pub hosts: Vec<String>,
-    /// What its holder may ask for by name.
-    pub scopes: Vec<String>,
-    /// Only under the policy now in force.
-    pub this_policy: bool,
-    /// How long; 30 s for tools and 1 h for a workflow without it.
-    #[serde(rename = "life_ms")]
-    pub life: Option<Life>,
-    /// How often; once without it.
-    pub uses: Option<u16>,
-    /// How it is signed.
-    pub scheme: Scheme,
-}
-
 /// A ticket that was made and is on record.
 #[derive(Debug)]
 pub struct Issued {
@@ -100,6 +51,9 @@ pub enum NotIssued {
     /// The arguments are not valid.
     #[error("the ticket is not a valid call: {0}")]
     Invalid(String),
+    /// Nothing could ever be done with it.
+    #[error("no call could use the ticket: {0}")]
+    Useless(String),
     /// Policy or another guard stopped it.
     #[error("stopped by `{}`: {}", .0.name, .0.detail)]
     Stopped(StoppedBy),
@@ -141,24 +95,18 @@ impl Issuing<'_> {
     /// # Errors
     /// [`NotIssued`]; then there is no ticket.
     pub fn mint(&self, wanted: &Wanted) -> Result<Issued, NotIssued> {
-        let usual = if wanted.workflow.is_some() { LIFE_WORKFLOW } else { LIFE_TOOL };
-        let life = wanted.life.map_or(usual, |Life(life)| life);
+        wanted.is_usable()?;
+        let bound = wanted.bound(&self.gate)?;
         let principal = wanted.principal.as_deref().unwrap_or(&self.principal.id);
-        let uses = wanted.uses.unwrap_or(1);
-        let mut asked = json!({
-            "tools": wanted.tools, "principal": principal, "paths": wanted.paths,
-            "reaches": wanted.hosts, "scopes": wanted.scopes, "uses": uses,
-            "life": life.as_secs_f64(), "this_policy": wanted.this_policy,
-            "scheme": wanted.scheme,
-        });
-        let named = [("workflow", &wanted.workflow), ("peer", &wanted.peer)];
-        for (name, value) in
-            named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)))
-        {
-            if let Some(asked) = asked.as_object_mut() {
-                asked.insert(name.to_owned(), value.as_str().into());
-            }
-        }
+        let arguments = bound.as_ref().map(|form| form.digest.0);
+        let log = log();
+        let claims = Claims {
+            policy: wanted.this_policy.then(|| self.gate.policy().digest()),
+            ..wanted.claims((log.tenant(), principal), arguments, clock::now())
+        };
+        claims.clone().sorted().check().map_err(MintError::from)?;
+        let call = bound.map(|form| self.gate.written(&form.tool, &form.arguments));
+        let asked = wanted.asked(principal, call);
         let decision = self.admit(tool::TICKET_MINT, &asked)?;
         let book = self.gate.book();
         let _turn = book.turn();
@@ -168,45 +116,22 @@ impl Issuing<'_> {
         let signer = keys.signer(wanted.scheme)?;
         book.accept(keys.keyring());
         let id = Id(clock::ticket_id().map_err(|error| NotIssued::System(error.to_string()))?);
-        self.sign(wanted, (id, life, principal, uses), &signer, (asked, decision))
+        self.sign(Claims { id, ..claims }, &signer, (asked, decision))
     }
 
     fn sign(
         &self,
-        wanted: &Wanted,
-        (id, life, principal, uses): (Id, Duration, &str, u16),
+        claims: Claims<'_>,
         signer: &Signer,
         (asked, decision): (Value, Value),
     ) -> Result<Issued, NotIssued> {
-        let (now, key) = (clock::now(), signer.id().to_string());
-        let reader = self.reader()?;
-        let nonce = nonce(&reader, &ledger::nonce_row(&key, principal))?.saturating_add(1);
-        let log = log();
-        let claims = Claims {
-            id,
-            tenant: log.tenant(),
-            project: None,
-            principal,
-            peer: wanted.peer.as_deref(),
-            audience: match &wanted.workflow {
-                Some(workflow) => Audience::Workflow(workflow),
-                None => Audience::Tools(wanted.tools.iter().map(String::as_str).collect()),
-            },
-            arguments: None,
-            paths: few(&wanted.paths),
-            hosts: few(&wanted.hosts),
-            scopes: wanted.scopes.iter().map(String::as_str).collect(),
-            profile: None,
-            policy: wanted.this_policy.then(|| self.gate.policy().digest()),
-            not_before: time(now),
-            expires: time(now).after(life),
-            uses,
-            nonce,
-            epoch: epoch(&reader)?,
-        };
+        let (id, key, reader) = (claims.id, signer.id().to_string(), self.reader()?);
+        let principal = claims.principal.to_owned();
+        let nonce = nonce(&reader, &ledger::nonce_row(&key, &principal))?.saturating_add(1);
+        let claims = Claims { nonce, epoch: epoch(&reader)?, ..claims };
         let expires = claims.expires.0;
         let ticket = ticket::mint(claims, signer)?;
-        let (id_text, principal) = (id.to_string(), principal.to_owned());
+        let id_text = id.to_string();
         let issue = Issue { ticket: id_text, key, principal, nonce, expires, asked, decision };
         self.record(ISSUED_KIND, &issue)?;
         Ok(Issued { id, ticket })
@@ -317,9 +242,4 @@ fn row_of(reader: &Reader, row: &str) -> Result<Option<Value>, NotIssued> {
 
 fn unreadable(row: &str) -> NotIssued {
     Shut::unreadable(row).into()
-}
-
-/// A list that restricts; one that is empty does not.
-fn few(list: &[String]) -> Option<Vec<&str>> {
-    (!list.is_empty()).then(|| list.iter().map(String::as_str).collect())
 }

@@ -1,8 +1,8 @@
 //! Tickets that people hand in: the keys they are signed with, what is known of their use, and issuing them.
 //!
 //! [`keys`] reads and makes the project's keys, `ledger` turns use, issue and revocation into records and rows,
-//! `book` is what a running node knows and holds a ticket against a call or the start of a workflow with, `issue` is
-//! the call that makes or revokes one, and `question` answers what one is good for. What a ticket is and when it holds
+//! `book` is what a running node knows and holds a ticket against a call or the start of a workflow with, `wanted` is
+//! what somebody asks for, `issue` the call that makes or revokes one, and `question` answers what one is good for. What a ticket is and when it holds
 //! is the crate `ticket`'s; whether one may be issued is the policy's.
 
 mod book;
@@ -10,6 +10,7 @@ mod issue;
 pub mod keys;
 pub(crate) mod ledger;
 mod question;
+mod wanted;
 
 use engine::run::Micros;
 
@@ -20,10 +21,11 @@ pub use ::ticket::{
 };
 pub(crate) use book::Held;
 pub use book::{Book, Shut, Unstarted, Withheld};
-pub use issue::{Issued, Issuing, Life, NotIssued, Revoke, Wanted};
+pub use issue::{Issued, Issuing, NotIssued, Revoke};
 pub use keys::KeysError;
 pub use ledger::Redemption;
 pub use question::{Offline, PublicKeys, Question};
+pub use wanted::{Life, Wanted};
 
 /// A length of time as people write it, such as `30s`.
 ///

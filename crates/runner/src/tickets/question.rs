@@ -19,8 +19,6 @@ pub struct Question {
     pub workflow: Option<String>,
     /// By this principal.
     pub principal: Option<String>,
-    /// From this sandbox or process.
-    pub peer: Option<String>,
     /// On these paths.
     pub paths: Vec<String>,
     /// Reaching these hosts.
@@ -110,7 +108,7 @@ fn held<'t>(
         tenant,
         project,
         principal: asked.principal.as_deref().unwrap_or(claims.principal),
-        peer: asked.peer.as_deref().or(claims.peer),
+        peer: None,
         epoch,
         arguments: claims.arguments,
         paths: &paths.iter().map(String::as_str).collect::<Vec<_>>(),

@@ -89,7 +89,7 @@ pub(super) fn ticket_mint() -> Value {
             "tools": texts(),
             "workflow": { "type": "string", "minLength": 1 },
             "principal": { "type": "string", "minLength": 1 },
-            "peer": { "type": "string", "minLength": 1 },
+            "call": { "type": "object" },
             "paths": texts(),
             "reaches": texts(),
             "scopes": texts(),

@@ -13,11 +13,13 @@ use runner::document::Source;
 use runner::gate::Principal;
 use runner::history::{Calls, History};
 use runner::owner::{Asking, Effect, Moment, Owner, Refusing, Ruled, Turn};
+use runner::tickets::keys::{self, Scheme};
 use runner::{
     Adopt, ApprovalId, Digest, Doing, Micros, Node, Ruling, RunId, RunState, StepState, Unanswered,
     policy, projection, record, workflow,
 };
 use serde_json::json;
+use ticket::{Audience, Claims, Id, Ticket, Time};
 
 use crate::support::{PATIENCE, POLICY, Project, submission, user};
 
@@ -48,6 +50,8 @@ impl Town {
         std::fs::create_dir(project.path().join("secret")).unwrap();
         std::fs::write(project.path().join("secret/key"), "x").unwrap();
         std::fs::write(project.path().join("open"), "x").unwrap();
+        // A node knows the keys there are when it starts.
+        keys::read_or_make(&project.layout, Scheme::Secret).unwrap();
         let node = project.node(Doing::Really, Adopt::Nothing);
         Self { project, node }
     }
@@ -353,6 +357,51 @@ fn no_step_and_no_plain_call_changes_the_policy() {
     let call = Call { tool: "policy.update".to_owned(), args: serde_json::Map::new() };
     let refused = Direct::place(town.node.desk(), &user(), &call).unwrap_err().to_string();
     assert!(refused.contains("`palisade policy apply` does"), "{refused}");
+}
+
+/// A ticket for calls of a tool under the project's own key, as no command makes one for a deed.
+fn forged(town: &Town, tool: &str, nonce: u64) -> Ticket {
+    let keys = keys::read_or_make(&town.project.layout, Scheme::Secret).unwrap();
+    let (log, now) = (town.history().log().clone(), u64::try_from(runner::now().0).unwrap());
+    let claims = Claims {
+        id: Id([u8::try_from(nonce).unwrap(); 16]),
+        tenant: log.tenant(),
+        project: None,
+        principal: "user:tester",
+        peer: None,
+        audience: Audience::Tools(vec![tool]),
+        arguments: None,
+        paths: None,
+        hosts: None,
+        scopes: Vec::new(),
+        profile: None,
+        policy: None,
+        not_before: Time(now),
+        expires: Time(now).after(PATIENCE),
+        uses: 1,
+        nonce,
+        epoch: 0,
+    };
+    ticket::mint(claims, &keys.signer(Scheme::Secret).unwrap()).unwrap()
+}
+
+#[test]
+fn no_ticket_takes_the_place_of_what_a_policy_says_of_its_change() {
+    let never = "  - { name: never, match: { tool: policy.update }, action: deny }\n";
+    let town = Town::new(&format!("{POLICY}{never}"));
+    let run = town.yes(&format!("{NARROW}{never}"));
+    assert_eq!(town.settled(run), StepState::Denied);
+    drop(town.node.retry(run, None, vec![forged(&town, "policy.update", 1)]));
+    assert_eq!(town.settled(run), StepState::Denied);
+    // Control: under the same key a call that no rule allows is done.
+    let args = json!({ "path": "secret/key" }).as_object().cloned().unwrap();
+    let call = Call { tool: "fs.read".to_owned(), args };
+    assert!(!town.reads("secret/key"));
+    let tickets = vec![forged(&town, "fs.read", 2)];
+    let mut direct = Direct::place_with(town.node.desk(), &user(), &call, tickets).unwrap();
+    assert!(!direct.wait(PATIENCE, &|| false));
+    let told = direct.told(town.node.desk()).unwrap();
+    assert_eq!(told.state, StepState::Succeeded, "{told:?}");
 }
 
 #[test]

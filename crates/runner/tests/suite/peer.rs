@@ -11,7 +11,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use runner::peer::{
     Client, ClientError, Code, Door, DoorError, FRAME_BYTES, MAX_CONNECTIONS_OF_ONE, Patience,
-    REQUEST_KIND,
+    REFUSALS_MAX, REQUEST_KIND,
 };
 use runner::{Adopt, Doing, Node};
 use serde_json::{Value, json};
@@ -105,6 +105,7 @@ fn whoever_does_not_greet_first_in_a_version_we_speak_is_refused() {
         (greeting(2), "unsupported_version"),
         (greeting(u32::MAX), "unsupported_version"),
         (request("handshake", &json!({ "client": "x" })), "invalid_params"),
+        (request("handshake", &json!(["x", "1.0", 1])), "invalid_params"),
         (request("handshake", &json!({ "client": "x", "api_version": "1" })), "invalid_params"),
         (
             request("handshake", &json!({ "client": "x", "api_version": 1, "root": true })),
@@ -139,6 +140,11 @@ fn frames_that_are_no_messages_end_the_connection_and_say_why() {
         (frame(b""), "EOF"),
         (frame(b"ping"), "not JSON"),
         (frame(b"[]"), "not a message"),
+        (frame(br#"["2","request","ping",{},null,null]"#), "it is not an object"),
+        (frame(br#"["2","request","ping"]"#), "it is not an object"),
+        (frame(br#"{"id":"1","type":"request","method":"ping","result":1}"#), "no `result`"),
+        (frame(br#"{"id":"1","type":"request","method":"ping","result":null}"#), "no `result`"),
+        (frame(br#"{"id":"1","type":"request","method":"ping","error":null}"#), "no `error`"),
         (frame(b"{}"), "not a message"),
         (frame(b"{\"id\":\"\xff\"}"), "not UTF-8"),
         (frame(br#"{"id":"1","id":"2","type":"request"}"#), "`id` is there twice"),
@@ -173,6 +179,25 @@ fn requests_that_are_merely_wrong_are_answered_and_the_connection_stays() {
         (greeting(1), "unknown_method"),
         (request("ping", &json!({ "loud": true })), "invalid_params"),
         (request("ping", &json!([1])), "invalid_params"),
+        (request("ping", &json!([])), "invalid_params"),
+        (request("run.get", &json!([nobody, 0])), "invalid_params"),
+        (request("run.cancel", &json!([nobody, ""])), "invalid_params"),
+        (request("ticket.revoke", &json!(["0".repeat(32), false])), "invalid_params"),
+        (request("tool.call", &json!(["fs.read", { "path": "a" }, [], 1000])), "invalid_params"),
+        (
+            request(
+                "tool.call",
+                &json!({ "tool": "fs.read", "tickets": ["x"], "args": { "path": "a" } }),
+            ),
+            "invalid_params",
+        ),
+        (
+            request(
+                "tool.call",
+                &json!({ "tool": "fs.read", "tickets": vec!["x"; 17], "args": { "path": "a" } }),
+            ),
+            "invalid_params",
+        ),
         (request("run.get", &json!({})), "invalid_params"),
         (request("run.get", &json!({ "run": "../etc" })), "invalid_params"),
         (request("run.get", &json!({ "run": nobody })), "not_found"),
@@ -346,7 +371,7 @@ fn the_sample_of_the_documentation_calls_a_tool() {
 #[test]
 fn another_user_is_hung_up_on_before_a_byte_is_read() {
     const STRANGER: u32 = 61_185;
-    let (project, _node, path) = serving();
+    let (project, node, path) = serving();
     let open = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -377,6 +402,14 @@ fn another_user_is_hung_up_on_before_a_byte_is_read() {
     // Control: the same program as the same user.
     let allowed = python(&path, "note", None);
     assert!(allowed.status.success(), "{allowed:?}");
+    node.stop().unwrap();
+    let noted = refusals(&project);
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(noted.len(), 1, "{noted:?}");
+        assert_eq!((&noted[0]["method"], &noted[0]["user"]), (&json!("connect"), &json!(STRANGER)));
+    } else {
+        assert_eq!(noted.len(), 0, "{noted:?}");
+    }
 }
 
 #[test]
@@ -432,6 +465,45 @@ fn the_socket_is_private_and_what_is_not_ours_is_left_alone() {
     std::fs::set_permissions(&wide, std::fs::Permissions::from_mode(0o755)).unwrap();
     let _door = Door::open(&wide.join("p.sock"), desk, Patience::default()).unwrap();
     assert_eq!(mode(&wide), 0o700, "a folder of ours is closed to others");
+}
+
+/// What is on record of peers that were refused before any request.
+fn refusals(project: &Project) -> Vec<Value> {
+    let history = runner::history::History::open(&project.layout).unwrap();
+    let records = history.reader().by_stream(history.log(), &[0; 16], 0, 1_000).unwrap();
+    let noted = records.iter().filter(|record| &*record.header.kind == REQUEST_KIND);
+    let noted = noted.map(|record| serde_json::from_slice(&record.payload).unwrap());
+    noted
+        .filter(|noted: &Value| noted["method"] == "handshake" || noted["method"] == "connect")
+        .collect()
+}
+
+#[test]
+fn a_refused_handshake_is_on_record_and_many_are_counted() {
+    let (project, node, path) = serving();
+    is_answered(&path);
+    let firsts = [
+        (greeting(9), "unsupported_version"),
+        (request("ping", &json!({})), "handshake_required"),
+        (frame(b"ping"), "bad_message"),
+        (vec![0xff; 4], "bad_message"),
+    ];
+    let refused = |first: &[u8]| {
+        let stream = connect(&path);
+        say(&stream, first);
+        assert!(answer(&stream).unwrap()["error"]["code"].is_string());
+        assert_eq!(answer(&stream), None);
+    };
+    firsts.iter().for_each(|(first, _)| refused(first));
+    (0..REFUSALS_MAX).for_each(|_| refused(&greeting(9)));
+    node.stop().unwrap();
+    let noted = refusals(&project);
+    assert_eq!(noted.len(), usize::try_from(REFUSALS_MAX).unwrap(), "the rest is counted");
+    for (noted, (_, code)) in noted.iter().zip(firsts) {
+        assert_eq!((&noted["method"], &noted["refused"]), (&json!("handshake"), &json!(code)));
+        assert_eq!(noted["peer"], std::process::id());
+        assert_eq!(noted["user"], rustix::process::geteuid().as_raw());
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use runner::gate::{self, Principal};
 use runner::history::HistoryError;
-use runner::policy::{Explanation, Truth, Verdict};
+use runner::policy::{Explanation, Layer, Truth, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Explain, Global};
@@ -51,9 +51,19 @@ fn recorded(global: &Global, sequence: u64) -> Result<Exit, Failure> {
             let why = "a ticket or the extension had a say besides the rules";
             output::line(format!("decided as {}; {why}", output::printable(&recorded.to_string())));
         }
-        print(&explanation);
+        print(&explanation, Some(&ticket(&told.decided.decision)));
     }
     Ok(code(&explanation))
+}
+
+/// What tickets had to do with a decision on record.
+fn ticket(decision: &Value) -> String {
+    let text = |name: &str| decision.get(name).and_then(Value::as_str).map(output::printable);
+    match (text("ticket"), text(gate::TICKET_REFUSED)) {
+        (Some(id), _) => format!("ticket {id} took the place of the rules"),
+        (None, Some(why)) => format!("refused: {why}"),
+        (None, None) => "none was handed in".to_owned(),
+    }
 }
 
 fn described(global: &Global, command: &Explain, tool: &str) -> Result<Exit, Failure> {
@@ -78,7 +88,7 @@ fn described(global: &Global, command: &Explain, tool: &str) -> Result<Exit, Fai
     if global.json {
         output::json(&explanation);
     } else {
-        print(&explanation);
+        print(&explanation, None);
     }
     Ok(code(&explanation))
 }
@@ -113,7 +123,7 @@ fn truth(outcome: Truth) -> &'static str {
 }
 
 /// What the call is held to, and what each layer makes of it.
-fn asked(explanation: &Explanation) {
+fn asked(explanation: &Explanation, ticket: Option<&str>) {
     let decision = &explanation.decision;
     if !decision.constraints.is_empty() {
         output::line(format!("  constraints: {}", decision.constraints));
@@ -131,6 +141,10 @@ fn asked(explanation: &Explanation) {
         output::line(format!("  approval: {approve}"));
     }
     for layer in &explanation.layers {
+        if let (Layer::Ticket, Some(ticket)) = (layer.layer, ticket) {
+            output::line(format!("  ticket: {ticket}"));
+            continue;
+        }
         let verdict = layer.verdict.map_or("nothing", verdict);
         output::line(format!("  {}: {verdict} ({})", layer.layer, layer.note));
     }
@@ -144,7 +158,8 @@ fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-fn print(explanation: &Explanation) {
+/// The explanation of a call; `ticket` is what tickets had to do with it, where that is on record.
+fn print(explanation: &Explanation, ticket: Option<&str>) {
     let decision = &explanation.decision;
     let tone = match decision.verdict {
         Verdict::Allow => Tone::Good,
@@ -155,7 +170,7 @@ fn print(explanation: &Explanation) {
     for reach in &explanation.hosts {
         output::line(format!("  host {}: {}", output::printable(&reach.host), reach.decision));
     }
-    asked(explanation);
+    asked(explanation, ticket);
     let mut table = Table::new(&["rule", "condition", "wanted", "found", "outcome"]);
     let mut rows = 0;
     for candidate in &explanation.candidates {

@@ -26,6 +26,11 @@ pub(super) fn run(global: &Global, run: Option<&str>) -> Result<Exit, Failure> {
     if let Some(failure) = &explanation.failure {
         output::line(format!("because {}", output::printable(failure)));
     }
+    for step in &told.view.steps {
+        if let Some(by) = &step.stopped_by {
+            output::line(format!("  {}: {}", step.name, output::guard(by)));
+        }
+    }
     if explanation.steps.is_empty() {
         output::line("no step waits");
         return Ok(Exit::Ok);

@@ -44,8 +44,10 @@ pub(super) fn no_public_key(file: &str, error: &KeyError) -> Failure {
 
 pub(super) fn not_issued(error: &NotIssued) -> Failure {
     match error {
-        NotIssued::Invalid(_) | NotIssued::Mint(_) => Failure::of(Exit::Usage, error).fix(INVALID),
-        NotIssued::Stopped(_) => Failure::of(Exit::Denied, error).fix(STOPPED),
+        NotIssued::Invalid(_) | NotIssued::Useless(_) | NotIssued::Mint(_) => {
+            Failure::of(Exit::Usage, error).fix(INVALID)
+        }
+        NotIssued::Stopped(_) => Failure::of(Exit::Denied, error).fix(stopped(&error.to_string())),
         NotIssued::Shut(shut) => Failure::of(Exit::Failure, error).fix(shut.fix()),
         NotIssued::Full(_) => Failure::of(Exit::Failure, error).fix("revoke all with `--all`"),
         NotIssued::Keys(keys) => keys_failure(keys),
@@ -63,7 +65,7 @@ pub(super) fn not_answered(error: &ClientError) -> Failure {
         );
     };
     Failure::of(fault.code.into(), error).fix(match fault.code {
-        Code::Denied => STOPPED,
+        Code::Denied => stopped(&fault.message),
         Code::InvalidParams => INVALID,
         Code::UnknownMethod => {
             "the process that owns the project is an older version; end it and repeat the command"
@@ -74,3 +76,17 @@ pub(super) fn not_answered(error: &ClientError) -> Failure {
 
 const INVALID: &str = "`palisade help ticket mint` says what a ticket can be for";
 const STOPPED: &str = "allow `ticket.mint` or `ticket.revoke` to this principal in the policy";
+const UNTICKETED: &str =
+    "no ticket is taken for this; allow it with a rule that does not say `require_ticket`";
+const BUILT_IN: &str = "no rule allows it; leave away what the built-in rule is about";
+
+/// What to do about a stop, which comes as words from a process that owns the project.
+fn stopped(told: &str) -> &'static str {
+    if told.starts_with("stopped by `builtin:") {
+        BUILT_IN
+    } else if told.contains("`: no ticket, which is required by") {
+        UNTICKETED
+    } else {
+        STOPPED
+    }
+}

@@ -5,6 +5,7 @@ use runner::tickets::keys::Keys;
 use runner::tickets::{self, Life, MintError, Narrowing, Ticket, Time, Wanted};
 use runner::{Adopt, now};
 
+use super::super::tool;
 use super::failed::{keys_failure, not_issued};
 use super::{keys, needed, owner, told};
 use crate::arguments::{Attenuate, Global, Mint};
@@ -15,11 +16,18 @@ use crate::session;
 
 pub(super) fn mint(global: &Global, wanted: Mint) -> Result<Exit, Failure> {
     let life = wanted.life.as_deref().map(life).transpose()?;
+    let args = match (&wanted.args, wanted.arguments.as_slice()) {
+        (None, []) => None,
+        (text, pairs) => {
+            let tool = wanted.tools.first().map(String::as_str).unwrap_or_default();
+            Some(tool::arguments(tool, text.as_deref(), pairs)?)
+        }
+    };
     let wanted = Wanted {
         tools: wanted.tools,
         workflow: wanted.workflow,
         principal: wanted.principal,
-        peer: wanted.bounds.peer,
+        args,
         paths: wanted.bounds.paths,
         hosts: wanted.bounds.hosts,
         scopes: wanted.bounds.scopes,
@@ -56,7 +64,6 @@ pub(super) fn attenuate(global: &Global, wanted: &Attenuate) -> Result<Exit, Fai
         paths: some(&wanted.bounds.paths),
         hosts: some(&wanted.bounds.hosts),
         scopes: if wanted.no_scopes { Some(Vec::new()) } else { some(&wanted.bounds.scopes) },
-        peer: wanted.bounds.peer.as_deref(),
         expires: life.map(from_now),
         uses: wanted.uses,
         ..Narrowing::default()

@@ -17,6 +17,8 @@ use std::path::Path;
 
 use runner::tickets::{Refused, TICKETS_MAX, Ticket};
 
+use super::confirm;
+
 pub(super) use self::failed::unstarted;
 use self::failed::withheld;
 use crate::arguments::{Global, Presented, TicketCommand};
@@ -33,8 +35,16 @@ pub(crate) fn run(global: &Global, command: TicketCommand) -> Result<Exit, Failu
         TicketCommand::Attenuate(wanted) => mint::attenuate(global, &wanted),
         TicketCommand::Inspect(asked) => show::inspect(global, &asked),
         TicketCommand::Verify(asked) => show::verify(global, asked),
-        TicketCommand::Revoke { id, .. } => revoke::run(global, id.as_deref()),
-        TicketCommand::Rotate { retire, signed } => {
+        TicketCommand::Revoke { id, yes, .. } => {
+            if id.is_none() {
+                confirm::sure("revoke every ticket of this project?", yes)?;
+            }
+            revoke::run(global, id.as_deref())
+        }
+        TicketCommand::Rotate { retire, signed, yes } => {
+            if retire {
+                confirm::sure("remove the earlier keys, and void their tickets?", yes)?;
+            }
             keys::rotate(global, keys::scheme(signed), keys::earlier(retire))
         }
         TicketCommand::Key => keys::key(global),

@@ -57,7 +57,6 @@ pub(super) fn verify(global: &Global, asked: VerifyTicket) -> Result<Exit, Failu
         tool: asked.tool,
         workflow: asked.workflow,
         principal: asked.principal,
-        peer: asked.bounds.peer,
         paths: asked.bounds.paths,
         hosts: asked.bounds.hosts,
         scopes: asked.bounds.scopes,

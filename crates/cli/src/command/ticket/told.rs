@@ -69,7 +69,8 @@ pub(super) fn line(claims: &Claims<'_>) -> String {
         Audience::Tools(tools) => tools.join(", "),
         Audience::Workflow(workflow) => (*workflow).to_owned(),
     };
+    let exactly = if claims.arguments.is_some() { " with exactly these arguments" } else { "" };
     let left = claims.expires.0.saturating_sub(u64::try_from(now().0).unwrap_or(0)) / 1_000_000;
     let uses = if claims.uses == 1 { "once".to_owned() } else { format!("{} times", claims.uses) };
-    printable(&format!("{what} by {}, {uses}, {left} s left", claims.principal))
+    printable(&format!("{what}{exactly} by {}, {uses}, {left} s left", claims.principal))
 }

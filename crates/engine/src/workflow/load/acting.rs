@@ -42,8 +42,10 @@ impl<'n> Loader<'n> {
     }
 }
 
-/// Scopes are compared word for word, so one that looks like a pattern would be a promise nobody keeps.
-fn is_scope(text: &str) -> bool {
+/// Whether a workflow may name this scope, and so a ticket can have it for one. Scopes are compared word for word, so
+/// one that looks like a pattern would be a promise nobody keeps.
+#[must_use]
+pub fn is_scope(text: &str) -> bool {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || "._-:/@".contains(letter);
     (1..=SCOPE_BYTES_MAX).contains(&text.len()) && text.chars().all(fits)
 }

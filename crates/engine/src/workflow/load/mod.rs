@@ -18,6 +18,8 @@ mod step;
 mod surroundings;
 mod text;
 
+pub use acting::is_scope;
+
 use super::document::Workflow;
 use super::inputs::InputSchema;
 use super::step::Phase;

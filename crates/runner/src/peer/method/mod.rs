@@ -112,9 +112,7 @@ impl Asked<'_> {
 
 /// The parameters of a method; absent ones count as an empty object.
 fn params<P: DeserializeOwned>(params: Value) -> Result<P, Fault> {
-    let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
-    serde_json::from_value(params)
-        .map_err(|error| Fault::new(Code::InvalidParams, error.to_string()))
+    Message::read_params(Some(params))
 }
 
 fn unanswered(error: &Unanswered) -> Fault {
@@ -128,9 +126,10 @@ fn unanswered(error: &Unanswered) -> Fault {
 
 fn unread(error: &HistoryError) -> Fault {
     let code = match error {
-        HistoryError::NoRun(_) | HistoryError::NoApproval(_) | HistoryError::Ambiguous { .. } => {
-            Code::NotFound
-        }
+        HistoryError::NoRun(_)
+        | HistoryError::NoApproval(_)
+        | HistoryError::NoTicket(_)
+        | HistoryError::Ambiguous { .. } => Code::NotFound,
         HistoryError::Open(_)
         | HistoryError::Read(_)
         | HistoryError::Charge(_)

@@ -65,7 +65,7 @@ pub(super) fn rotate(asked: &Asked<'_>, given: Value) -> Result<Value, Fault> {
 
 fn refused(error: &NotIssued) -> Fault {
     let code = match error {
-        NotIssued::Invalid(_) | NotIssued::Mint(_) => Code::InvalidParams,
+        NotIssued::Invalid(_) | NotIssued::Useless(_) | NotIssued::Mint(_) => Code::InvalidParams,
         NotIssued::Stopped(_) => Code::Denied,
         NotIssued::Shut(_) | NotIssued::Full(_) | NotIssued::Keys(_) | NotIssued::System(_) => {
             Code::Conflict

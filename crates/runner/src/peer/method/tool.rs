@@ -10,6 +10,7 @@ use super::run::WAIT_MAX_MS;
 use super::{Asked, params, told, unanswered, unread};
 use crate::call::{self, Call, CallError, Direct};
 use crate::peer::message::{Code, Fault};
+use crate::tickets::{TICKETS_MAX, Ticket};
 
 /// How long an answer waits for the call to end unless asked otherwise, in milliseconds.
 const WAIT_MS: u64 = 30_000;
@@ -30,15 +31,19 @@ struct Params {
     tool: String,
     #[serde(default)]
     args: Map<String, Value>,
+    /// The text of each; kept in memory alone, and in no record.
+    #[serde(default)]
+    tickets: Vec<String>,
     wait_ms: Option<u64>,
 }
 
 /// Answers when the call has ended, waits for a person, or has taken as long as was to be waited. A call that was
 /// denied is an answer, not a fault.
 pub(super) fn call(asked: &Asked<'_>, given: Value) -> Result<Value, Fault> {
-    let Params { tool, args, wait_ms } = params(given)?;
-    let call = Call { tool, args };
-    let mut direct = Direct::place(asked.desk, &asked.principal(), &call).map_err(|error| {
+    let Params { tool, args, tickets, wait_ms } = params(given)?;
+    let (call, tickets) = (Call { tool, args }, read(&tickets)?);
+    let placed = Direct::place_with(asked.desk, &asked.principal(), &call, tickets);
+    let mut direct = placed.map_err(|error| {
         let code = match &error {
             CallError::Unknown { .. } => Code::NotFound,
             CallError::NotCallable(_) | CallError::Arguments { .. } => Code::InvalidParams,
@@ -50,4 +55,17 @@ pub(super) fn call(asked: &Asked<'_>, given: Value) -> Result<Value, Fault> {
     let patience = Duration::from_millis(wait_ms.unwrap_or(WAIT_MS).min(WAIT_MAX_MS));
     direct.wait(patience, &|| asked.room.is_closing());
     told(&direct.told(asked.desk).map_err(|error| unread(&error))?)
+}
+
+/// The tickets that were handed in. A fault says which is none and nothing of what it holds.
+fn read(texts: &[String]) -> Result<Vec<Ticket>, Fault> {
+    let invalid = |why: String| Fault::new(Code::InvalidParams, why);
+    if texts.len() > TICKETS_MAX {
+        let count = texts.len();
+        return Err(invalid(format!("{count} tickets were handed in; at most {TICKETS_MAX} are")));
+    }
+    let parse = |(place, text): (usize, &String)| {
+        Ticket::parse(text).map_err(|error| invalid(format!("ticket {place}: {error}")))
+    };
+    (1..).zip(texts).map(parse).collect()
 }
