@@ -7,10 +7,11 @@ use std::sync::mpsc::Sender;
 use runner::audit::NodeKeyError;
 use runner::gate::Principal;
 use runner::history::{History, HistoryError, RunHistory};
+use runner::peer::{ClientError, Code};
 use runner::policy::{self, InForce, PolicyError};
 use runner::secrecy::Redaction;
 use runner::{
-    Adopt, Doing, Event, Layout, Node, OpenError, Options, RunId, STATE_FOLDER, StartError,
+    Adopt, Crowded, Doing, Event, Layout, Node, OpenError, Options, RunId, STATE_FOLDER, StartError,
 };
 
 use crate::arguments::Global;
@@ -189,6 +190,7 @@ fn own(
     if let Err(error) = node.door() {
         output::talk(format!("warning: other processes cannot ask this one for anything: {error}"));
     }
+    warn_of_room(&node);
     for one in node.gone_on() {
         let (run, step) = (one.run, output::printable(&one.step));
         output::talk(match one.result {
@@ -206,6 +208,16 @@ fn own(
         ));
     }
     Ok((node, layout))
+}
+
+/// Says of a journal that is nearly as large as it may be, or larger, that it is; when a node starts and when it ends.
+pub(crate) fn warn_of_room(node: &Node) {
+    if let Some(Crowded { percent, archive_to_kib }) = node.desk().crowded() {
+        output::talk(format!(
+            "warning: the journal has {percent} % of `journal.max_size`, and at 100 % new runs are refused; \
+             `palisade journal archive --max-size {archive_to_kib}KiB` makes room"
+        ));
+    }
 }
 
 /// Whether programs are held: they are, unless the user's own configuration allows otherwise and somebody asks for it
@@ -256,6 +268,30 @@ pub(crate) fn again(global: &Global) -> String {
 pub(crate) fn owned(layout: &Layout) -> bool {
     std::os::unix::net::UnixStream::connect(layout.peer()).is_ok()
 }
+
+/// The process that owns the project did not do what a command of this one asked of it.
+pub(crate) fn not_answered(error: &ClientError) -> Failure {
+    let ClientError::Refused(fault) = error else {
+        return Failure::of(Exit::Failure, error).fix(
+            "`palisade audit tail` says whether it took effect; end that process and repeat it",
+        );
+    };
+    let (exit, fix) = match fault.code {
+        Code::NotFound => (Exit::NotFound, LOOK),
+        Code::InvalidParams => (Exit::Usage, LOOK),
+        Code::UnknownMethod => (
+            Exit::Failure,
+            "the process that owns the project is an older version; end it and repeat the command",
+        ),
+        _ => (
+            Exit::Failure,
+            "end the process that owns the project and repeat the command, which then says more",
+        ),
+    };
+    Failure::of(exit, error).fix(fix)
+}
+
+const LOOK: &str = "`palisade audit search` lists what there is";
 
 /// What happened so far in the project.
 pub(crate) fn history(global: &Global) -> Result<(History, Layout), Failure> {

@@ -2,7 +2,7 @@
 //!
 //! The database is copied through SQLite's backup interface in one read transaction while writers
 //! go on; artifacts are copied afterwards, so every one a copied record names is there. Nothing
-//! existing is overwritten. The copy is opened like any other database. Signed checkpoints and the log of
+//! existing is overwritten. The copy is opened like any other database; `restore` makes a journal of it. Signed checkpoints and the log of
 //! logs are copied before the database, so that none says more than the copy has; keys are not copied.
 
 use std::fs::{self, DirBuilder, File};
@@ -91,59 +91,99 @@ pub fn backup(
     target: &Path,
 ) -> Result<BackedUp, BackupError> {
     let reader = Reader::open(database)?;
-    let written = |path: &Path, source| BackupError::Io { path: path.to_owned(), source };
-    // Without a slash at the end, which would make the other name one inside.
-    let target = &target.components().collect::<PathBuf>();
+    let target = &plain(target);
     if fs::symlink_metadata(target).is_ok() {
         return Err(BackupError::Exists { path: target.to_owned() });
     }
-    let folder = &beside(target, UNFINISHED);
-    match DirBuilder::new().mode(0o700).create(folder) {
+    let folder = &begin(target)?;
+    let copied = copy_all(&reader, signed, folder)?;
+    let heads = copied.reader.logs()?;
+    let checkpoints = heads.iter().map(crate::reader::LogHead::checkpoint).collect();
+    // Without trees: whoever signs for the copy builds them from its records.
+    let side = beside(&copied.database, ".checkpoint");
+    write_checkpoints(&side, checkpoints, &Trees::new()).map_err(|error| written(&side, error))?;
+    sync_folder(folder)?;
+    let bytes = fs::metadata(&copied.database).map_err(|error| written(&copied.database, error))?;
+    let records = heads.iter().map(|head| head.sequence).sum();
+    let Copied { reader: copy, database, artifacts } = copied;
+    drop(copy);
+    finish(folder, target)?;
+    let database = database.file_name().map_or_else(|| target.clone(), |name| target.join(name));
+    Ok(BackedUp { database, bytes: bytes.len(), records, artifacts })
+}
+
+/// A path without a slash at the end, which would make a name beside it one inside.
+pub(crate) fn plain(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+/// Makes the folder beside `target` in which it is put together.
+pub(crate) fn begin(target: &Path) -> Result<PathBuf, BackupError> {
+    let folder = beside(target, UNFINISHED);
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Ok(()) => Ok(folder),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            return Err(BackupError::Exists { path: folder.to_owned() });
+            Err(BackupError::Exists { path: folder })
         }
-        other => other.map_err(|error| written(folder, error))?,
+        Err(error) => Err(written(&folder, error)),
     }
+}
+
+/// What was copied of a journal.
+pub(crate) struct Copied {
+    /// The copy.
+    pub(crate) reader: Reader,
+    /// Its file.
+    pub(crate) database: PathBuf,
+    /// Artifacts copied.
+    pub(crate) artifacts: usize,
+}
+
+/// Copies everything that cannot be made again into `folder`: first what was signed, so that none of it says more than
+/// the copied database has.
+pub(crate) fn copy_all(
+    reader: &Reader,
+    signed: Option<&Path>,
+    folder: &Path,
+) -> Result<Copied, BackupError> {
     if let Some((signed, name)) =
         signed.and_then(|signed| signed.file_name().map(|it| (signed, it)))
     {
         tlog::copy(signed, &folder.join(name))?;
     }
     let name = reader.path().file_name().unwrap_or("journal.db".as_ref());
-    let copy = folder.join(name);
-    copy_database(&reader, &copy)?;
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600))
-        .and_then(|()| File::open(&copy)?.sync_all())
-        .map_err(|error| written(&copy, error))?;
-    let artifacts = copy_artifacts(reader.artifacts(), &ArtifactStore::beside(&copy))?;
-    let copied = Reader::open(&copy)?;
-    copy_segments(&reader, &copied)?;
-    let heads = copied.logs()?;
-    let checkpoints = heads.iter().map(crate::reader::LogHead::checkpoint).collect();
-    // Without trees: whoever signs for the copy builds them from its records.
-    let side = beside(&copy, ".checkpoint");
-    write_checkpoints(&side, checkpoints, &Trees::new()).map_err(|error| written(&side, error))?;
-    sync_folder(folder)?;
-    let bytes = fs::metadata(&copy).map_err(|error| written(&copy, error))?.len();
-    let records = heads.iter().map(|head| head.sequence).sum();
-    drop(copied);
-    finish(folder, target)?;
-    Ok(BackedUp { database: target.join(name), bytes, records, artifacts })
+    let database = folder.join(name);
+    copy_database(reader, &database)?;
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o600))
+        .and_then(|()| File::open(&database)?.sync_all())
+        .map_err(|error| written(&database, error))?;
+    let artifacts = copy_artifacts(reader.artifacts(), &ArtifactStore::beside(&database))?;
+    let copied = Reader::open(&database)?;
+    copy_segments(reader, &copied)?;
+    Ok(Copied { reader: copied, database, artifacts })
+}
+
+fn written(path: &Path, source: io::Error) -> BackupError {
+    BackupError::Io { path: path.to_owned(), source }
 }
 
 /// Gives a finished backup its name, durably; what has that name by now is not replaced.
-fn finish(folder: &Path, target: &Path) -> Result<(), BackupError> {
+pub(crate) fn finish(folder: &Path, target: &Path) -> Result<(), BackupError> {
     match renameat_with(CWD, folder, CWD, target, RenameFlags::NOREPLACE) {
         Ok(()) => {}
         Err(Errno::EXIST) => return Err(BackupError::Exists { path: target.to_owned() }),
         // A file system that cannot promise it; a folder with something in it is not replaced there either.
-        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(folder, target)
-            .map_err(|source| BackupError::Io { path: target.to_owned(), source })?,
-        Err(errno) => {
-            return Err(BackupError::Io { path: target.to_owned(), source: errno.into() });
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            fs::rename(folder, target).map_err(|source| written(target, source))?
         }
+        Err(errno) => return Err(written(target, errno.into())),
     }
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync_beside(target)
+}
+
+/// Makes the name of `path` durable.
+pub(crate) fn sync_beside(path: &Path) -> Result<(), BackupError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok(sync_folder(parent.unwrap_or(Path::new(".")))?)
 }
 

@@ -174,8 +174,11 @@ impl OpenError {
             Self::LogNotDurable { .. } => {
                 Some("check the disk; the journal is unchanged and opens when it can be written")
             }
-            Self::Missing { .. }
-            | Self::SqliteTooOld { .. }
+            Self::Missing { .. } => Some(
+                "run something first, or name the folder with the journal; `palisade journal restore` makes one of \
+                 a backup",
+            ),
+            Self::SqliteTooOld { .. }
             | Self::ViewName { .. }
             | Self::Storage(_)
             | Self::Io { .. } => None,

@@ -19,6 +19,7 @@ mod plain;
 mod reader;
 mod rebuild;
 mod record;
+mod restore;
 mod store;
 pub mod tlog;
 mod verify;
@@ -47,6 +48,7 @@ pub use record::{
     LogIdError, PAYLOAD_BYTES_MAX, PAYLOAD_INLINE_BYTES_MAX, PRINCIPAL_BYTES_MAX, PayloadRef,
     Record, SEQUENCE_MAX, Stream, TENANT_BYTES_MAX, Timestamp, is_valid_text,
 };
+pub use restore::{Generation, RestoreError, Restoring};
 pub use store::{
     Access, Options, SCHEMA_VERSION, Stats, Store, WAL_PAGES_MAX, WAL_PAGES_RESTART,
     WAL_PAGES_SOFT, WalState,

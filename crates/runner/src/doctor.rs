@@ -195,7 +195,7 @@ fn storage_check(project: &Path) -> Option<Check> {
             (Health::Weak, Some("make room: new calls are refused on a full disk"))
         }
     };
-    let percent = percent(usage);
+    let percent = usage.percent();
     Some(Check {
         name: "disk".to_owned(),
         health,
@@ -206,10 +206,10 @@ fn storage_check(project: &Path) -> Option<Check> {
 
 /// Whether the journal has room up to the size it may have.
 fn size_check(usage: Usage) -> Check {
-    let archive = "palisade journal archive --keep 90d";
+    let archive = format!("palisade journal archive --max-size {}KiB", usage.archive_to_kib());
     let (health, fix) = match usage.level() {
         Level::Normal => (Health::Good, None),
-        Level::Warning => (Health::Weak, Some(archive.to_owned())),
+        Level::Warning => (Health::Weak, Some(archive)),
         Level::Critical => (
             Health::Weak,
             Some(format!("{archive}, or raise `journal.max_size`: at 100 % new calls are refused")),
@@ -219,17 +219,13 @@ fn size_check(usage: Usage) -> Check {
             Some(format!("{archive}, or raise `journal.max_size`: new calls are refused")),
         ),
     };
-    let percent = percent(usage);
+    let percent = usage.percent();
     Check {
         name: "journal size".to_owned(),
         health,
         detail: format!("{percent} % of `journal.max_size` is used"),
         fix,
     }
-}
-
-fn percent(usage: Usage) -> u128 {
-    u128::from(usage.used) * 100 / u128::from(usage.total.max(1))
 }
 
 #[cfg(test)]

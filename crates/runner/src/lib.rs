@@ -52,3 +52,4 @@ pub use layout::{Layout, LayoutError, STATE_FOLDER};
 pub use node::{Accepted, Adopt, Desk, Node, Options, StartError, Submission, Unanswered};
 pub use outline::{Outline, OutlineStep};
 pub use owner::{Doing, Refusing, check_key};
+pub use storage::Crowded;

@@ -82,6 +82,8 @@ impl DecidedCall {
 
 /// Event type of a node's first record.
 pub(crate) const STARTED_KIND: &str = "node.started";
+/// Event type of a backup's becoming a journal again, under an epoch that the journal it was taken from cannot reach.
+pub const RESTORED_KIND: &str = "journal.restored";
 
 /// Event type of commitments to what was taken out of an attempt's outcome, in the commit of that outcome.
 pub const COMMITTED_KIND: &str = "redaction.committed";

@@ -71,6 +71,17 @@ impl Usage {
         Self { used: bytes(&journal).saturating_add(bytes(log.as_ref())), total: most }
     }
 
+    /// How much of it is used.
+    pub(crate) fn percent(self) -> u128 {
+        u128::from(self.used) * 100 / u128::from(self.total.max(1))
+    }
+
+    /// Half of it, in KiB: what to archive it to, so that it is not crowded again at once.
+    pub(crate) const fn archive_to_kib(self) -> u64 {
+        let half = self.total / 2048;
+        if half == 0 { 1 } else { half }
+    }
+
     /// What it means.
     pub(crate) fn level(self) -> Level {
         let (used, total) = (u128::from(self.used) * 100, u128::from(self.total));
@@ -82,6 +93,24 @@ impl Usage {
             () => Level::Normal,
         }
     }
+}
+
+/// A journal that has 80 % of the size it may have, or more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowded {
+    /// How much of it, in percent.
+    pub percent: u64,
+    /// How far it should be archived, in KiB.
+    pub archive_to_kib: u64,
+}
+
+/// Whether the journal is crowded; never where nothing says how large it may be.
+pub(crate) fn crowded(layout: &Layout, most: Option<u64>) -> Option<Crowded> {
+    let usage = Usage::of_journal(layout, most?);
+    (usage.level() != Level::Normal).then(|| Crowded {
+        percent: u64::try_from(usage.percent()).unwrap_or(u64::MAX),
+        archive_to_kib: usage.archive_to_kib(),
+    })
 }
 
 /// Whether the journal has the size it may have, or more.
@@ -162,6 +191,12 @@ impl Watch {
         let disk = Usage::of(self.layout.state());
         let journal = self.most.map(|most| Usage::of_journal(&self.layout, most));
         self.crossings([disk, journal], now)
+    }
+
+    /// The last look of a node that ends, however soon after the one before.
+    pub(crate) fn last_look(&mut self, now: Micros) -> Vec<(Draft, Change)> {
+        self.looked = None;
+        self.look(now)
     }
 
     fn crossings(&mut self, found: [Option<Usage>; 2], now: Micros) -> Vec<(Draft, Change)> {
@@ -260,5 +295,24 @@ mod tests {
         assert_eq!(kinds(&mut watch, 1_000_004), [""; 0]);
         assert_eq!(kinds(&mut watch, 1_000_005), ["storage.size_critical"]);
         assert_eq!(kinds(&mut watch, 9_000_000), [""; 0]);
+        // Whoever ends looks once more, and says what is new since.
+        watch.most = Some(850);
+        assert_eq!(kinds(&mut watch, 9_000_001), [""; 0]);
+        let last: Vec<_> = watch.last_look(Micros(9_000_001)).into_iter().collect();
+        assert!(last.iter().any(|(draft, _)| draft.kind == "storage.size_full"));
+    }
+
+    #[test]
+    fn a_crowded_journal_is_told_with_what_makes_room() {
+        let place = tempfile::tempdir().unwrap();
+        let layout = Layout::of(place.path()).unwrap();
+        layout.create().unwrap();
+        std::fs::write(layout.journal(), vec![0; 8192]).unwrap();
+        let told = |most| crowded(&layout, most).map(|told| (told.percent, told.archive_to_kib));
+        assert_eq!(told(Some(8192)), Some((100, 4)));
+        assert_eq!(told(Some(10 * 1024)), Some((80, 5)));
+        assert_eq!(told(Some(100)), Some((8192, 1)));
+        assert_eq!(told(Some(10 * 1024 + 1)), None);
+        assert_eq!(told(None), None);
     }
 }

@@ -1,7 +1,9 @@
 //! A folder of tiles: C2SP tlog-tiles, every file of it, and the chain of the records inside.
 //! It writes nothing.
 
-use std::fs;
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use crate::note::{Checkpoint, Key, checkpoint};
@@ -52,9 +54,21 @@ impl Header {
     }
 }
 
+/// Largest file that is read, in bytes: the longest bundle has 256 entries of 64 KiB.
+const FILE_BYTES_MAX: u64 = 32 << 20;
+
 /// Reads a file, with its name in the refusal.
 pub(crate) fn read(path: &Path) -> Checked<Vec<u8>> {
-    fs::read(path).map_err(|error| Refusal::Unreadable(format!("`{}`: {error}", path.display())))
+    let unreadable =
+        |why: &dyn fmt::Display| Refusal::Unreadable(format!("`{}`: {why}", path.display()));
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let mut bytes = Vec::new();
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    let read = read.map_err(|error| unreadable(&error))?;
+    if u64::try_from(read).is_ok_and(|read| read <= FILE_BYTES_MAX) {
+        return Ok(bytes);
+    }
+    Err(unreadable(&"it is longer than 32 MiB, and nothing to be checked is"))
 }
 
 /// Reads a text file.

@@ -58,6 +58,11 @@ fn wrong_commands_keys_and_files_have_their_own_codes() {
     check(&["checkpoint"], 2, "no such command");
     check(&["everything", &path("older")], 2, "palisade-verify tiles FOLDER");
     check(&["checkpoint", &path("nothing")], 3, "nothing`: No such file");
+    check(&["proof", "/dev/zero"], 3, "longer than 32 MiB");
+    // A key may be in a file.
+    let older = path("older");
+    assert_eq!(verify(&["checkpoint", &older, "--key", &path("key")]).0, 0);
+    assert_eq!(verify(&["checkpoint", &older, "--key", &path("older")]).0, 2);
     check(&["tiles", &path("log")], 3, "log/checkpoint`");
     check(&["checkpoint", &path("record-1.tlog-proof")], 1, "has not exactly three lines");
     check(&["proof", &path("older")], 1, "the first line is not `c2sp.org/tlog-proof@v1`");

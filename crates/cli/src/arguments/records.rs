@@ -27,6 +27,9 @@ pub(crate) enum Audit {
         /// Only the newest N records
         #[arg(long, value_name = "N")]
         tail: Option<u64>,
+        /// Only what came after the checkpoint in this file, by `--write-checkpoint`, which must still be true
+        #[arg(long, value_name = "FILE", conflicts_with = "tail")]
+        since: Option<PathBuf>,
         /// A checkpoint kept elsewhere, signed or not; finds truncation and rewriting
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
@@ -34,10 +37,10 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "FILE")]
         write_checkpoint: Option<PathBuf>,
         /// Check the proof of one record instead; needs no journal, only `--key`
-        #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["tail", "checkpoint", "write_checkpoint"])]
+        #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["tail", "since", "checkpoint", "write_checkpoint"])]
         proof: Option<PathBuf>,
         /// Check the disclosure of one value instead; needs no journal, only `--key`
-        #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["tail", "checkpoint", "write_checkpoint", "proof"])]
+        #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["tail", "since", "checkpoint", "write_checkpoint", "proof"])]
         disclosure: Option<PathBuf>,
         /// The public key of the node, or a file with it; this project's own without it
         #[arg(long, value_name = "KEY")]
@@ -188,6 +191,11 @@ pub(crate) enum Journal {
     Backup {
         /// Where to; must not exist
         destination: PathBuf,
+    },
+    /// Make a backup the journal of a project that has none, apart from the one it was taken from
+    Restore {
+        /// A folder written by `palisade journal backup`
+        backup: PathBuf,
     },
 }
 

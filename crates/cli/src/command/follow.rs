@@ -76,6 +76,7 @@ impl Following<'_> {
         })?;
         let followed = self.watch(until, &interrupted, &mut progress);
         progress.finish();
+        session::warn_of_room(&self.node);
         let ended = self.node.stop();
         match (followed, ended) {
             (Some(followed), Ok(())) => Ok(followed),

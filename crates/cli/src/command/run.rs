@@ -70,7 +70,7 @@ pub(super) fn unanswered(error: &Unanswered) -> Failure {
         Unanswered::Full => Failure::of(Exit::Failure, error)
             .fix("make room on the disk, or `palisade journal archive`, and repeat it"),
         Unanswered::AtSize => Failure::of(Exit::Failure, error)
-            .fix("`palisade journal archive --keep 90d`, or raise `journal.max_size`, and repeat it"),
+            .fix("`palisade journal archive --max-size SIZE` with half of that size, or raise `journal.max_size`, and repeat it; `palisade doctor` has the numbers"),
         Unanswered::Journal(_) | Unanswered::Ending => Failure::of(Exit::Failure, error)
             .fix("make room for the journal and repeat the command; `palisade runs list` says what was begun"),
     }

@@ -27,6 +27,7 @@ mod hidden;
 )]
 mod install;
 mod json;
+mod keeper;
 mod kept;
 mod links;
 mod network;
@@ -35,6 +36,7 @@ mod payload;
 mod policy_apply;
 mod policy_change;
 mod policy_guide;
+mod restore;
 mod retention;
 mod secret;
 mod shipped;

@@ -364,11 +364,15 @@ fn a_journal_at_its_size_takes_no_new_calls_and_says_so_before() {
     // It grows beyond its size while it runs: what runs is recorded to its end.
     let steps = "  - { name: loud, shell: \"head -c 2200000 /dev/zero | tr '\\\\0' x\", sandbox: { limits: { output: 16MiB } } }\n  - { name: after, needs: [loud], run: [sleep, \"1.1\"] }\n";
     project.file("loud.yaml", workflow(steps));
-    with("2MiB", &["run", "loud.yaml"]).exits(0);
+    let ran = with("2MiB", &["run", "loud.yaml"]).exits(0);
+    let warned = ran.stderr.matches("% of `journal.max_size`").count();
+    assert_eq!(warned, 1, "there was room when it began: {}", ran.stderr);
+    assert!(ran.stderr.contains("`palisade journal archive --max-size 1024KiB` makes room"));
     assert_eq!(state(&project.latest(), "after"), "succeeded");
     assert_eq!(kinds().last().map(String::as_str), Some("storage.size_full"));
     let ran = with("2MiB", &["run", "good.yaml"]).exits(1);
-    ran.says("has reached `journal.max_size`", "", "journal archive --keep");
+    assert!(ran.stderr.contains("warning: the journal has 1"), "also when it starts: {ran:?}");
+    ran.says("has reached `journal.max_size`", "", "journal archive --max-size");
     assert_eq!(size("2MiB")["health"], "bad");
     // Control: with more room, or without a size, it goes on; each crossing is said once.
     with("100MiB", &["run", "good.yaml"]).exits(0);
@@ -378,6 +382,13 @@ fn a_journal_at_its_size_takes_no_new_calls_and_says_so_before() {
     assert_eq!(kinds.last().map(String::as_str), Some("storage.size_normal"));
     assert!(kinds.windows(2).all(|pair| pair[0] != pair[1]), "{kinds:?}");
     with("5", &["run", "good.yaml"]).exits(2).says("is less than 1 MiB", "", "help config");
+    // What is advised makes room, also on a journal of a minute.
+    with("2MiB", &["run", "good.yaml"]).exits(1);
+    let advised = size("2MiB")["fix"].as_str().unwrap().to_owned();
+    assert!(advised.starts_with("palisade journal archive --max-size 1024KiB"), "{advised}");
+    project.palisade(&["journal", "archive", "--max-size", "1024KiB"]).exits(0);
+    let ran = with("2MiB", &["run", "good.yaml"]).exits(0);
+    assert!(!ran.stderr.contains("journal.max_size"), "{ran:?}");
     project.verifies();
 }
 

@@ -181,8 +181,15 @@ fn tiles_are_written_once_and_again_for_more() {
         assert_eq!(told.as_array().unwrap().len(), 2);
     }
     for name in ["log/default/0/checkpoint", "server/checkpoint", "server/tile/0/000.p/1"] {
-        assert!(Path::new(&folder).join(name).exists(), "{name}");
+        let path = Path::new(&folder).join(name);
+        assert!(path.exists(), "{name}");
+        // A web server of another user can read all of it.
+        for folder in path.ancestors().skip(1).take_while(|path| path.starts_with(&folder)) {
+            assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o7777, 0o755);
+        }
     }
+    let own = project.path().join(".palisade/tiles");
+    assert_eq!(fs::metadata(own).unwrap().permissions().mode() & 0o7777, 0o700);
     project.run_steps("  - { name: b, run: [echo, more] }\n").exits(0);
     project.palisade(&["audit", "tiles", &folder]).exits(0);
     // Another project's tiles are not continued.

@@ -18,7 +18,7 @@ mod wal;
 
 use std::path::PathBuf;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 pub(crate) use connection::{classify, configure_reader, reading_flags, refuse_quoted_text};
 pub(crate) use open::check_sqlite;
@@ -148,6 +148,21 @@ impl Store {
         self.epoch
     }
 
+    /// Raises the fence by `by`, durably; at most to `most`. `None` where that is not enough, and then nothing changed.
+    ///
+    /// # Errors
+    /// When it cannot be written, or somebody else owns the database by now.
+    pub(crate) fn raise_epoch(&mut self, by: u64, most: u64) -> Result<Option<u64>, StorageError> {
+        let Some(epoch) = self.epoch.checked_add(by).filter(|epoch| *epoch <= most) else {
+            return Ok(None);
+        };
+        let sql = "UPDATE owner SET epoch = ?1 WHERE only_row = 1 AND epoch = ?2 RETURNING epoch";
+        let epochs = (epoch.cast_signed(), self.epoch.cast_signed());
+        let raised: i64 = self.connection.query_row(sql, epochs, |row| row.get(0))?;
+        self.epoch = raised.cast_unsigned();
+        Ok(Some(self.epoch))
+    }
+
     /// Sequence and leaf of a log's last record; `None` for a log without records.
     #[must_use]
     pub fn head(&self, log: &LogId) -> Option<(u64, Digest)> {
@@ -208,7 +223,7 @@ impl Store {
     /// Writes the database anew without its free pages; needs that much room once more meanwhile.
     ///
     /// # Errors
-    /// When it cannot be written; it is then as it was, and the store has stopped.
+    /// When it cannot be written; it is then as it was. Where room was missing the store goes on, else it has stopped.
     pub fn compact(&mut self) -> Result<(), StorageError> {
         if self.stopped {
             return Ok(());
@@ -218,11 +233,18 @@ impl Store {
         let set = |name, value: &str| self.connection.pragma_update(None, name, value);
         let compacted = set("cache_spill", "ON")
             .and_then(|()| set("temp_store", "FILE"))
-            .and_then(|()| self.connection.execute_batch("VACUUM"))
-            .and_then(|()| set("temp_store", "MEMORY"))
-            .and_then(|()| set("cache_spill", "OFF"));
-        compacted.inspect_err(|_| self.stopped = true)?;
-        wal::truncate(&self.connection).inspect_err(|_| self.stopped = true).map(|_| ())
+            .and_then(|()| self.connection.execute_batch("VACUUM"));
+        let usual = set("temp_store", "MEMORY").and_then(|()| set("cache_spill", "OFF"));
+        let goes_on = usual.is_ok() && self.connection.is_autocommit();
+        if let Err(error) = compacted.and(usual) {
+            let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+            self.stopped = !(full && goes_on);
+            return Err(error.into());
+        }
+        let truncated = wal::truncate(&self.connection).inspect_err(|_| self.stopped = true);
+        // The log is measured anew by the next commit; what it was is no reason to refuse that.
+        self.wal.forget();
+        truncated.map(|_| ())
     }
 
     /// Closes in good order: empties the write-ahead log and writes the checkpoint file.

@@ -56,6 +56,11 @@ impl WalGauge {
         self.pages.load(Ordering::Relaxed)
     }
 
+    /// Says that nothing is known of the length until the next commit.
+    pub(super) fn forget(&self) {
+        self.pages.store(0, Ordering::Relaxed);
+    }
+
     /// Whether the store should run a checkpoint now; spaces its tries while a reader is in the way.
     pub(super) fn restart_is_due(&mut self) -> bool {
         let pages = self.pages();

@@ -6,6 +6,7 @@
 //! not be signed is told, and tried once more when the journal is closed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
@@ -29,12 +30,17 @@ pub(super) enum Ending {
     Abrupt,
 }
 
+/// Told whether everything is signed, else why not.
+pub(super) type Asked = SyncSender<Result<(), String>>;
+
 /// What is to be done.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     pub(super) checkpoints: Option<Vec<Checkpoint>>,
     /// When the oldest record that is not signed was committed, as far as the signing thread has noticed.
     pub(super) unsigned_since: Option<Instant>,
+    /// Who wants all of it signed now, and waits for what came of it.
+    pub(super) asked: Vec<Asked>,
     wal: bool,
     pub(super) stop: Option<Ending>,
 }
@@ -112,6 +118,14 @@ impl Housekeeper {
                     orders.unsigned_since = Some(Instant::now());
                 }
             });
+        }
+    }
+
+    /// Has everything that is committed signed at once, the log of logs too.
+    pub(super) fn sign(&self, asked: Asked) {
+        // Where nobody signs, whoever asked is let go of.
+        if self.signing.is_some() {
+            self.order(|orders| orders.asked.push(asked));
         }
     }
 

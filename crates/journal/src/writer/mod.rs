@@ -17,7 +17,8 @@ pub use queue::{
     GROUP_BYTES_MAX, GROUP_OPERATIONS_MAX, Lane, QUEUE_BYTES_MAX, QUEUE_OPERATIONS_MAX,
 };
 
-use self::queue::{Queue, Ticket};
+use self::housekeeper::Housekeeper;
+use self::queue::{Errand, Queue, Ticket};
 use crate::artifact::ArtifactStore;
 use crate::error::{CommitError, OpenError, Refusal, StorageError};
 use crate::operation::{Committed, Operation, Outside, Plan};
@@ -135,6 +136,37 @@ impl Journal {
         });
         let lost = || CommitError::Indeterminate(rusqlite::Error::UnwindingPanic.into());
         receiver.recv().unwrap_or_else(|_| Err(lost()))
+    }
+
+    /// Lets the writer do something with its store between two groups, and waits for it. What is committed meanwhile
+    /// waits as well, so it should be short. `None` where the journal has ended or too many wait for the same.
+    pub fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.send(move |store, _| {
+            // The receiver waits below and cannot be gone.
+            let _ = sender.send(work(store));
+        });
+        receiver.recv().ok()
+    }
+
+    /// Signs everything that is committed now, the log of logs too, and waits for it.
+    ///
+    /// # Errors
+    /// Why it was not signed, in words.
+    pub fn sign(&self) -> Result<(), String> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.send(move |_, housekeeper| housekeeper.sign(sender));
+        receiver
+            .recv()
+            .unwrap_or_else(|_| Err("the journal is not signed, or has ended".to_owned()))
+    }
+
+    /// Whether it is taken or not, the errand is gone when nobody is left who does it.
+    fn send(&self, errand: impl FnOnce(&mut Store, &mut Housekeeper) + Send + 'static) {
+        let _ = self.running.board.queue.send(Errand(Box::new(errand)));
     }
 
     /// Opens a reader of the same database.

@@ -1,14 +1,16 @@
 //! The queue before the writer: two bounded lanes, taken in groups.
 //!
 //! The high lane goes first; the low lane (logs, progress) has a small share reserved so that it
-//! always moves. A full lane blocks its own callers only.
+//! always moves. A full lane blocks its own callers only. Errands are done between two groups, one at a time.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::housekeeper::Housekeeper;
 use crate::error::CommitError;
 use crate::operation::{Committed, Operation, Plan};
+use crate::store::Store;
 
 /// Most operations in one group.
 pub const GROUP_OPERATIONS_MAX: usize = 1024;
@@ -24,6 +26,9 @@ pub const QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Operations of a group kept for the low lane while the high one is busy.
 const LOW_SHARE_OPERATIONS: usize = 64;
+
+/// Most errands waiting; one more is turned away.
+const ERRANDS_MAX: usize = 64;
 
 /// Which operations go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +52,26 @@ impl fmt::Debug for Ticket {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Ticket").field("plan", &self.plan).finish_non_exhaustive()
     }
+}
+
+type Doing = Box<dyn FnOnce(&mut Store, &mut Housekeeper) + Send>;
+
+/// Something else the writer does with its store, and answers for itself.
+pub(super) struct Errand(pub(super) Doing);
+
+impl fmt::Debug for Errand {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Errand").finish_non_exhaustive()
+    }
+}
+
+/// What the writer takes next.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Operations for one commit.
+    Group(Vec<Ticket>),
+    /// One errand.
+    Errand(Errand),
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +118,7 @@ struct Group {
 struct Lanes {
     high: Waiting,
     low: Waiting,
+    errands: VecDeque<Errand>,
     blocked: usize,
     closed: bool,
 }
@@ -106,7 +132,12 @@ impl Lanes {
     }
 
     fn is_empty(&self) -> bool {
-        self.high.tickets.is_empty() && self.low.tickets.is_empty()
+        self.high.tickets.is_empty() && self.low.tickets.is_empty() && self.errands.is_empty()
+    }
+
+    /// Errands first: somebody waits for each of them, and for few at a time.
+    fn next_work(&mut self) -> Work {
+        self.errands.pop_front().map_or_else(|| Work::Group(self.next_group()), Work::Errand)
     }
 
     fn next_group(&mut self) -> Vec<Ticket> {
@@ -151,8 +182,20 @@ impl Queue {
         Ok(())
     }
 
-    /// The next group, waiting for one; `None` when the queue is closed and empty.
-    pub(super) fn take(&self) -> Option<Vec<Ticket>> {
+    /// Adds an errand; whether it was taken.
+    pub(super) fn send(&self, errand: Errand) -> bool {
+        let mut lanes = self.lock();
+        if lanes.closed || lanes.errands.len() >= ERRANDS_MAX {
+            return false;
+        }
+        lanes.errands.push_back(errand);
+        drop(lanes);
+        self.filled.notify_one();
+        true
+    }
+
+    /// What is next, waiting for it; `None` when the queue is closed and empty.
+    pub(super) fn take(&self) -> Option<Work> {
         let mut lanes = self.lock();
         while lanes.is_empty() {
             if lanes.closed {
@@ -160,13 +203,13 @@ impl Queue {
             }
             lanes = self.filled.wait(lanes).unwrap_or_else(PoisonError::into_inner);
         }
-        let group = lanes.next_group();
+        let work = lanes.next_work();
         let blocked = lanes.blocked;
         drop(lanes);
         if blocked > 0 {
             self.drained.notify_all();
         }
-        Some(group)
+        Some(work)
     }
 
     /// Lets no more tickets in; those waiting are still taken.
@@ -188,12 +231,19 @@ mod tests {
         Ticket { operation, plan: Plan { payloads: Vec::new(), bytes }, reply: Box::new(|_| {}) }
     }
 
+    fn taken(queue: &Queue) -> Option<Vec<Ticket>> {
+        match queue.take()? {
+            Work::Group(group) => Some(group),
+            Work::Errand(_) => panic!("an errand"),
+        }
+    }
+
     fn check(high: &[usize], low: &[usize], expect: (usize, usize)) {
         let queue = Queue::default();
         for (sizes, lane, name) in [(high, Lane::High, "high"), (low, Lane::Low, "low")] {
             sizes.iter().for_each(|bytes| queue.push(ticket(*bytes, name), lane).unwrap());
         }
-        let group = queue.take().unwrap();
+        let group = taken(&queue).unwrap();
         let count = |name| group.iter().filter(|t| t.operation.log.tenant() == name).count();
         assert_eq!((count("high"), count("low")), expect);
     }
@@ -215,8 +265,22 @@ mod tests {
         queue.push(ticket(1, "a"), Lane::High).unwrap();
         queue.close();
         assert!(queue.push(ticket(1, "b"), Lane::High).is_err());
-        assert_eq!(queue.take().map(|group| group.len()), Some(1));
+        assert_eq!(taken(&queue).map(|group| group.len()), Some(1));
         assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn errands_go_first_and_are_bounded() {
+        let (queue, errand) = (Queue::default(), || Errand(Box::new(|_, _| {})));
+        queue.push(ticket(1, "a"), Lane::High).unwrap();
+        let sent = (0..ERRANDS_MAX + 3).filter(|_| queue.send(errand())).count();
+        assert_eq!(sent, ERRANDS_MAX);
+        for _ in 0..sent {
+            assert!(matches!(queue.take(), Some(Work::Errand(_))));
+        }
+        assert_eq!(taken(&queue).map(|group| group.len()), Some(1));
+        queue.close();
+        assert!(!queue.send(errand()) && queue.take().is_none());
     }
 
     #[test]
@@ -232,7 +296,7 @@ mod tests {
                 assert!(!blocked.is_finished(), "push must block");
                 std::thread::yield_now();
             }
-            assert_eq!(queue.take().map(|group| group.len()), Some(GROUP_OPERATIONS_MAX));
+            assert_eq!(taken(&queue).map(|group| group.len()), Some(GROUP_OPERATIONS_MAX));
             assert!(blocked.join().unwrap());
         });
     }

@@ -34,12 +34,12 @@ struct Signing {
 }
 
 impl Signing {
-    /// Signs the logs, and their log when that is due or the journal ends.
-    fn sign(&mut self, ending: Option<Ending>) -> Result<(), String> {
+    /// Signs the logs, and their log when that is due or `all` of it is wanted.
+    fn sign(&mut self, all: bool) -> Result<(), String> {
         self.signed = Some(Instant::now());
         self.signer.sign().map_err(|error| error.to_string())?;
         let recent = self.entered.is_some_and(|entered| entered.elapsed() < LOGS_INTERVAL);
-        if !recent || ending.is_some() {
+        if !recent || all {
             self.entered = Some(Instant::now());
             self.signer.sign_logs().map_err(|error| error.to_string())?;
         }
@@ -48,6 +48,9 @@ impl Signing {
 
     /// How long until the orders ask for a signature; `None` when they do not.
     fn due(&self, orders: &Orders) -> Option<Duration> {
+        if !orders.asked.is_empty() {
+            return Some(Duration::ZERO);
+        }
         let waited = |since: Instant, long: Duration| long.saturating_sub(since.elapsed());
         let wanted = match (&orders.checkpoints, orders.unsigned_since) {
             (Some(_), _) => Duration::ZERO,
@@ -82,14 +85,14 @@ impl Room {
 
     /// Waits for orders and carries them out; `false` when it was told to stop.
     fn work_once(&mut self) -> bool {
-        let (due, checkpoints, ending) = {
+        let (due, checkpoints, ending, asked) = {
             let mut orders = self.wait();
             let due = self.is_due(&orders);
             let checkpoints = if due { orders.checkpoints.take() } else { None };
             if due {
                 orders.unsigned_since = None;
             }
-            (due, checkpoints, orders.stop)
+            (due, checkpoints, orders.stop, std::mem::take(&mut orders.asked))
         };
         match (&mut self.signing, checkpoints, ending) {
             (_, _, Some(Ending::Abrupt)) | (None, None, _) => {}
@@ -101,7 +104,10 @@ impl Room {
             (Some(signing), _, ending) if due || ending.is_some() => {
                 // Records committed from here on are news.
                 self.desk.told.store(false, Ordering::Release);
-                let failed = signing.sign(ending).err();
+                let signed = signing.sign(ending.is_some() || !asked.is_empty());
+                // Whoever asked may have gone.
+                asked.iter().for_each(|asked| drop(asked.try_send(signed.clone())));
+                let failed = signed.err();
                 signing.failed = failed.is_some();
                 *self.desk.unsigned.lock().unwrap_or_else(PoisonError::into_inner) = failed;
             }
@@ -112,7 +118,7 @@ impl Room {
 
     fn is_due(&self, orders: &Orders) -> bool {
         match &self.signing {
-            None => orders.checkpoints.is_some(),
+            None => orders.checkpoints.is_some() || !orders.asked.is_empty(),
             Some(signing) => signing.due(orders) == Some(Duration::ZERO),
         }
     }

@@ -1,4 +1,4 @@
-//! The writer thread: take a group, commit it, answer everyone, again.
+//! The writer thread: take a group, commit it, answer everyone, again; between two groups an errand.
 //!
 //! It owns the store. A reply that panics is contained, because the thread must outlive its callers.
 
@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 
 use super::Board;
 use super::housekeeper::{Ending, Housekeeper};
-use super::queue::Ticket;
+use super::queue::{Errand, Ticket, Work};
 use crate::error::{OpenError, StorageError};
 use crate::operation::{Operation, Plan};
 use crate::place::Placement;
@@ -31,11 +31,14 @@ pub(super) fn start(
 }
 
 fn run(mut store: Store, board: &Board, mut housekeeper: Housekeeper) -> Result<(), StorageError> {
-    while let Some(tickets) = board.queue.take() {
+    while let Some(work) = board.queue.take() {
         if housekeeper.has_failed() {
             store.stop();
         }
-        commit(&mut store, board, tickets);
+        match work {
+            Work::Group(tickets) => commit(&mut store, board, tickets),
+            Work::Errand(errand) => go(&mut store, board, &mut housekeeper, errand),
+        }
         housekeeper.after_commit(&store);
     }
     let ending = if store.is_stopped() || housekeeper.has_failed() {
@@ -48,6 +51,14 @@ fn run(mut store: Store, board: &Board, mut housekeeper: Housekeeper) -> Result<
     }
     *board.unsigned.lock().unwrap_or_else(PoisonError::into_inner) = housekeeper.unsigned();
     store.close()
+}
+
+/// Does an errand, which may have committed something.
+fn go(store: &mut Store, board: &Board, housekeeper: &mut Housekeeper, Errand(errand): Errand) {
+    // The panic hook has already reported it; whoever waits is told that there is no answer.
+    let _ = catch_unwind(AssertUnwindSafe(|| errand(store, housekeeper)));
+    *board.stats.lock().unwrap_or_else(PoisonError::into_inner) = store.stats();
+    board.notice.post();
 }
 
 fn commit(store: &mut Store, board: &Board, tickets: Vec<Ticket>) {

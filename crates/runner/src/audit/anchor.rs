@@ -8,14 +8,17 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use journal::tlog::{NoteError, ProofError, Tree, TreeHead, VerifierKey, WitnessError, verified};
-use journal::{LogId, Operation};
-use serde::Serialize;
+use journal::{CommitError, Journal, LogId, Operation};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::git::{self, Branch};
 use super::known::{self, Told};
-use super::signed::{Signed, SignedError, close, open};
+use super::owner::{self, Clerk, Opened, opened};
+use super::signed::{Signed, SignedError, close};
 use crate::layout::Layout;
-use crate::{clock, record};
+use crate::peer::ClientError;
+use crate::{cause, clock, record};
 
 /// The kind of a receipt.
 pub(super) const RECEIPT_KIND: &str = "audit.anchored";
@@ -74,6 +77,9 @@ pub enum AnchorError {
     /// The receipt could not be recorded; the anchor stands.
     #[error("anchor was written, but its receipt not recorded: {0}")]
     Receipt(String),
+    /// The process that owns the project did not record it; the anchor stands.
+    #[error("anchor was written, but its receipt not recorded")]
+    Owner(#[from] ClientError),
 }
 
 /// What the journal keeps of an anchor.
@@ -88,12 +94,15 @@ struct Receipt<'a> {
     commit: Option<&'a str>,
 }
 
-/// Signs, writes the checkpoint of the log of logs to `target`, and records the receipt.
+/// Signs, writes the checkpoint of the log of logs to `target`, and records the receipt. Where another process owns the
+/// project, that one signs and records; the checkpoint is written by this one all the same.
 ///
 /// # Errors
 /// See [`AnchorError`]; [`WitnessError::Forked`] inside it when the anchor shows that this log was rewritten.
 pub fn anchor(layout: &Layout, target: &Target) -> Result<Anchored, AnchorError> {
-    close(&open(layout)?)?;
+    if let Opened::Here(journal) = opened::<AnchorError>(layout, owner::SIGN, || json!({}))? {
+        close(&journal)?;
+    }
     let signed = Signed::as_it_is(layout)?;
     let (note, head) = signed.checkpoint(&Tree::Logs)?;
     let text = note.to_string();
@@ -110,7 +119,7 @@ pub fn anchor(layout: &Layout, target: &Target) -> Result<Anchored, AnchorError>
             (before, Some(branch.write(&path, &text)?))
         }
     };
-    let receipt = record_receipt(layout, target, &head, commit.as_deref())?;
+    let receipt = record_receipt(layout, target, (&text, &head), commit.as_deref())?;
     Ok(Anchored { head, before, commit, receipt })
 }
 
@@ -148,27 +157,71 @@ fn parsed(text: &str, key: &VerifierKey) -> Result<TreeHead, ProofError> {
     Err(ProofError::OtherLog { origin: head.origin, key: key.name().to_owned() })
 }
 
+/// Has the receipt recorded, here or by the process that owns the project.
 fn record_receipt(
     layout: &Layout,
     target: &Target,
-    head: &TreeHead,
+    (text, head): (&str, &TreeHead),
     commit: Option<&str>,
 ) -> Result<u64, AnchorError> {
-    let failed = |error: &dyn std::fmt::Display| AnchorError::Receipt(error.to_string());
-    let named = match target {
+    let failed = |error: &dyn std::error::Error| AnchorError::Receipt(cause::line(error));
+    let target = match target {
         Target::File(path) => path.display().to_string(),
         Target::Git { repository, branch } => format!("{} {branch}", git::named(repository)),
     };
+    let asked = || json!({ "target": target, "commit": commit, "checkpoint": text });
+    let journal = match opened::<AnchorError>(layout, owner::ANCHORED, asked) {
+        Ok(Opened::Here(journal)) => journal,
+        Ok(Opened::There(answer)) => {
+            let answer: Noted = owner::read(answer)?;
+            return Ok(answer.receipt);
+        }
+        Err(AnchorError::Owner(error)) => return Err(AnchorError::Owner(error)),
+        Err(error) => return Err(failed(&error)),
+    };
+    let receipt = receipt(&journal, (&target, commit), head).map_err(|error| failed(&error))?;
+    close(&journal).map_err(|error| failed(&error))?;
+    Ok(receipt)
+}
+
+/// What the owner answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Noted {
+    /// Sequence of the receipt.
+    pub(crate) receipt: u64,
+}
+
+fn receipt(
+    journal: &Journal,
+    (target, commit): (&str, Option<&str>),
+    head: &TreeHead,
+) -> Result<u64, CommitError> {
     let TreeHead { origin, size, root } = head;
-    let (size, root) = (*size, root.to_string());
-    let body = Receipt { kind: RECEIPT_KIND, target: named, origin, size, root, commit };
+    let (target, size, root) = (target.to_owned(), *size, root.to_string());
+    let body = Receipt { kind: RECEIPT_KIND, target, origin, size, root, commit };
     let drafts = vec![record::node_draft(RECEIPT_KIND, &body, clock::now())];
-    let journal = open(layout).map_err(|error| failed(&error))?;
     let changes = known::rows(&[Told::from(head)]);
     let operation = Operation { log: LogId::default(), drafts, changes };
-    let committed = journal.commit(operation).map_err(|error| failed(&error))?;
-    close(&journal).map_err(|error| failed(&error))?;
-    Ok(committed.last())
+    journal.commit(operation).map(|committed| committed.last())
+}
+
+impl Clerk<'_> {
+    /// Records that `checkpoint` was written to `target`; it must be one that this node has signed of its log of logs.
+    ///
+    /// # Errors
+    /// See [`AnchorError`]; nothing is recorded of a checkpoint that is not this node's.
+    pub(crate) fn anchored(
+        &self,
+        target: &str,
+        commit: Option<&str>,
+        checkpoint: &str,
+    ) -> Result<Noted, AnchorError> {
+        let key = super::public_key(self.layout)?;
+        let head = parsed(checkpoint, &key).map_err(AnchorError::Foreign)?;
+        let receipt = receipt(self.journal, (target, commit), &head);
+        let receipt = receipt.map_err(|error| AnchorError::Receipt(cause::line(&error)))?;
+        Ok(Noted { receipt })
+    }
 }
 
 impl AnchorError {

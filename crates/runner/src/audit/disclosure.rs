@@ -6,13 +6,15 @@
 
 use engine::run::RunId;
 use journal::tlog::{ProofError, Shown, VerifierKey, verify_proof};
-use journal::{CommitError, Draft, LogId, Operation, payload_digest_of};
+use journal::{CommitError, LogId, payload_digest_of};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use vault::VaultError;
 
-use super::signed::{Signed, SignedError, close, open};
+use super::owner::{self, Clerk, Opened, opened};
+use super::signed::{Signed, SignedError, close};
 use crate::layout::Layout;
+use crate::peer::ClientError;
 use crate::secrecy::commitment::commitment;
 use crate::secrecy::{Opening, Openings};
 use crate::{clock, record};
@@ -118,10 +120,13 @@ pub enum DiscloseError {
     /// It could not be recorded; nothing was disclosed or erased.
     #[error("the journal could not be written")]
     Journal(#[from] CommitError),
+    /// The process that owns the project did not do it.
+    #[error(transparent)]
+    Owner(#[from] ClientError),
 }
 
 /// What was erased.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erased {
     /// Records whose commitments nobody can open any more.
     pub records: usize,
@@ -130,7 +135,7 @@ pub struct Erased {
 }
 
 /// Makes the disclosure of the value at `field` of the record of commitments `sequence`, or of its only one. `value`
-/// is the JSON text of a value that nobody kept.
+/// is the JSON text of a value that nobody kept. Where another process owns the project, that one makes it.
 ///
 /// # Errors
 /// See [`DiscloseError`]; nothing is disclosed that would not verify.
@@ -140,35 +145,75 @@ pub fn disclose(
     field: Option<&str>,
     value: Option<String>,
 ) -> Result<Disclosure, DiscloseError> {
-    let log = LogId::default();
-    let journal = open(layout)?;
-    let reader = journal.reader().map_err(SignedError::from)?;
-    let found = reader.get(&log, sequence)?;
-    let found = found.filter(|found| found.header.kind == record::COMMITTED_KIND);
-    let found = found.ok_or(DiscloseError::NotCommitted(sequence))?;
-    let body = body(&found.payload).map_err(DiscloseError::Wrong)?;
-    let run = RunId(found.header.stream);
-    let opening = opening(layout, (run, &body), (sequence, field))?;
-    let value = opening.value.or(value);
-    let value = value.ok_or_else(|| DiscloseError::NoValue(opening.field.clone()))?;
-    check(&body, (&opening.field, &value, &opening.salt))?;
-    let told = json!({ "record": sequence, "field": opening.field });
-    note(&journal, record::node_draft(record::DISCLOSED_KIND, &told, clock::now()))?;
+    let journal = match opened::<DiscloseError>(
+        layout,
+        owner::DISCLOSE,
+        || json!({ "record": sequence, "field": field, "value": value }),
+    )? {
+        Opened::Here(journal) => journal,
+        Opened::There(answer) => return Ok(owner::read(answer)?),
+    };
+    let openings = Openings::of(layout);
+    let clerk = Clerk { layout, journal: &journal, openings: &openings };
+    let made = clerk.disclose((sequence, field), value)?;
     close(&journal)?;
-    let proved = Signed::as_it_is(layout)?.prove(&log, sequence)?;
-    Ok(Disclosure {
-        format: FORMAT.to_owned(),
-        field: opening.field,
-        value,
-        salt: opening.salt,
-        record: String::from_utf8_lossy(&found.payload).into_owned(),
-        proof: proved.text,
-    })
+    Ok(made)
+}
+
+impl Clerk<'_> {
+    /// See [`disclose`]; on record before it is returned.
+    ///
+    /// # Errors
+    /// See [`DiscloseError`].
+    pub(crate) fn disclose(
+        &self,
+        (sequence, field): (u64, Option<&str>),
+        value: Option<String>,
+    ) -> Result<Disclosure, DiscloseError> {
+        let log = LogId::default();
+        let reader = self.journal.reader().map_err(SignedError::from)?;
+        let found = reader.get(&log, sequence)?;
+        let found = found.filter(|found| found.header.kind == record::COMMITTED_KIND);
+        let found = found.ok_or(DiscloseError::NotCommitted(sequence))?;
+        let body = body(&found.payload).map_err(DiscloseError::Wrong)?;
+        let run = RunId(found.header.stream);
+        let opening = opening(self.openings, (run, &body), (sequence, field))?;
+        let value = opening.value.or(value);
+        let value = value.ok_or_else(|| DiscloseError::NoValue(opening.field.clone()))?;
+        check(&body, (&opening.field, &value, &opening.salt))?;
+        let told = json!({ "record": sequence, "field": opening.field });
+        self.note(record::node_draft(record::DISCLOSED_KIND, &told, clock::now()))?;
+        self.sign()?;
+        let proved = Signed::as_it_is(self.layout)?.prove(&log, sequence)?;
+        Ok(Disclosure {
+            format: FORMAT.to_owned(),
+            field: opening.field,
+            value,
+            salt: opening.salt,
+            record: String::from_utf8_lossy(&found.payload).into_owned(),
+            proof: proved.text,
+        })
+    }
+
+    /// See [`erase`]; on record before anything is erased.
+    ///
+    /// # Errors
+    /// See [`DiscloseError`].
+    pub(crate) fn erase(&self, run: Option<RunId>) -> Result<Erased, DiscloseError> {
+        let body = json!({ "run": run, "records": self.openings.count(run)? });
+        let draft = match run {
+            Some(run) => record::draft(run, record::ERASED_KIND, &body, clock::now()),
+            None => record::node_draft(record::ERASED_KIND, &body, clock::now()),
+        };
+        let receipt = self.note(draft)?;
+        let records = self.openings.erase(run)?;
+        Ok(Erased { records, receipt })
+    }
 }
 
 /// The opening that is meant.
 fn opening(
-    layout: &Layout,
+    openings: &Openings,
     (run, body): (RunId, &Body),
     (sequence, field): (u64, Option<&str>),
 ) -> Result<Opening, DiscloseError> {
@@ -179,32 +224,28 @@ fn opening(
         (None, _) => None,
     };
     let Some(wanted) = wanted else { return Err(DiscloseError::Fields { sequence, fields }) };
-    let opened = Openings::of(layout).open(run, &body.id)?.openings;
+    let opened = openings.open(run, &body.id)?.openings;
     let found = opened.into_iter().find(|opening| opening.field == *wanted);
     found.ok_or_else(|| DisclosureError::NoCommitment(wanted.clone()).into())
 }
 
-/// Erases what opens the commitments of a run, or of all; no record changes.
+/// Erases what opens the commitments of a run, or of all; no record changes. Where another process owns the project,
+/// that one does it, so that nothing is kept meanwhile with a key that is gone.
 ///
 /// # Errors
 /// See [`DiscloseError`].
 pub fn erase(layout: &Layout, run: Option<RunId>) -> Result<Erased, DiscloseError> {
-    let journal = open(layout)?;
-    let openings = Openings::of(layout);
-    let body = json!({ "run": run, "records": openings.count(run)? });
-    let draft = match run {
-        Some(run) => record::draft(run, record::ERASED_KIND, &body, clock::now()),
-        None => record::node_draft(record::ERASED_KIND, &body, clock::now()),
+    let journal = match opened::<DiscloseError>(layout, owner::ERASE, || match run {
+        Some(run) => json!({ "run": run }),
+        None => json!({ "all": true }),
+    })? {
+        Opened::Here(journal) => journal,
+        Opened::There(answer) => return Ok(owner::read(answer)?),
     };
-    let receipt = note(&journal, draft)?;
-    let records = openings.erase(run)?;
+    let openings = Openings::of(layout);
+    let erased = Clerk { layout, journal: &journal, openings: &openings }.erase(run)?;
     close(&journal)?;
-    Ok(Erased { records, receipt })
-}
-
-fn note(journal: &journal::Journal, draft: Draft) -> Result<u64, CommitError> {
-    let operation = Operation { log: LogId::default(), drafts: vec![draft], changes: Vec::new() };
-    journal.commit(operation).map(|committed| committed.last())
+    Ok(erased)
 }
 
 impl Disclosure {

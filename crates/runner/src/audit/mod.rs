@@ -1,10 +1,11 @@
 //! The journal as an audit log: verifying it, rebuilding what is derived from it, copying it.
 //!
-//! Verification reads stored bytes only and needs no owner. A rebuild and archiving need the owner lock.
+//! Verification reads stored bytes only and needs no owner. A rebuild needs the owner lock.
 //! `signed` is what strangers are shown, `anchor` puts it where this machine cannot change it, by `git` or in a file.
 //! `known` is what the records say was signed, `epochs` that no fence was given out twice, `disclosure` proves what a value
-//! was that no record has.
-//! `search` finds records, `ndjson` and `ocsf` write them for other programs, `archive` seals the old ones.
+//! was that no record has. `owner` has a process that owns the project do what only the owner can, `restore` makes a
+//! journal of a backup. `search` finds records, `ndjson` and `ocsf` write them for other programs, `archive` seals the
+//! old ones.
 
 mod anchor;
 mod archive;
@@ -15,6 +16,8 @@ mod known;
 mod named;
 mod ndjson;
 mod ocsf;
+mod owner;
+mod restore;
 #[cfg(test)]
 mod sample;
 mod search;
@@ -23,7 +26,7 @@ mod signed;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use journal::{ArtifactStore, BackedUp, OpenError, Reader};
+use journal::{ArtifactStore, BackedUp, Reader};
 
 use self::epochs::Epochs;
 use self::named::Named;
@@ -39,6 +42,8 @@ pub(crate) use epochs::rises;
 pub(crate) use known::{Told, changes as signed_changes, rows as signed_rows};
 pub use ndjson::line;
 pub use ocsf::{OCSF_VERSION, event};
+pub(crate) use owner::Clerk;
+pub use restore::{RestoreError, Restored, restore};
 pub use search::Search;
 pub use signed::{Signed, SignedError, public_key};
 pub(crate) use signed::{found, notary};
@@ -48,8 +53,9 @@ pub use journal::tlog::{
     TreeHead, VerifierKey, WitnessError, verified, verify_proof,
 };
 pub use journal::{
-    BackupError, Checkpoint, CheckpointError, Fault, Filter, LogId, Order, Range, ReadError,
-    RebuildError, Rebuilt, Record, Segment, Subscription, Verification, Verified, VerifyError,
+    BackupError, Checkpoint, CheckpointError, Fault, Filter, LogId, OpenError, Order, Range,
+    ReadError, RebuildError, Rebuilt, Record, RestoreError as RestoreFailure, Segment,
+    Subscription, Verification, Verified, VerifyError,
 };
 
 /// Which part to verify, and against what.

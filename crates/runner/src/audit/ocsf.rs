@@ -40,7 +40,7 @@ const OTHER: u32 = 99;
 const ASSIGN_PRIVILEGES: u32 = 1;
 
 /// The first row whose beginning fits counts.
-const TABLE: [Row; 27] = [
+const TABLE: [Row; 33] = [
     ("storage.critical", Class::DetectionFinding, CREATE, HIGH),
     ("storage.warning", Class::DetectionFinding, CREATE, MEDIUM),
     ("storage.size_full", Class::DetectionFinding, CREATE, HIGH),
@@ -49,8 +49,12 @@ const TABLE: [Row; 27] = [
     ("step.outcome_unknown", Class::DetectionFinding, CREATE, MEDIUM),
     ("step.stale_result", Class::DetectionFinding, CREATE, LOW),
     ("workspace.merge_denied", Class::DetectionFinding, CREATE, MEDIUM),
+    ("journal.restored", Class::DetectionFinding, CREATE, MEDIUM),
     ("redaction.", Class::DetectionFinding, CREATE, LOW),
     ("step.denied", Class::AuthorizeSession, ASSIGN_PRIVILEGES, MEDIUM),
+    ("secret.denied", Class::AuthorizeSession, ASSIGN_PRIVILEGES, MEDIUM),
+    ("ticket.denied", Class::AuthorizeSession, ASSIGN_PRIVILEGES, MEDIUM),
+    ("call.decided", Class::AuthorizeSession, ASSIGN_PRIVILEGES, INFORMATIONAL),
     ("egress.decision", Class::AuthorizeSession, ASSIGN_PRIVILEGES, INFORMATIONAL),
     ("approval.", Class::AuthorizeSession, ASSIGN_PRIVILEGES, INFORMATIONAL),
     ("ticket.", Class::AuthorizeSession, ASSIGN_PRIVILEGES, INFORMATIONAL),
@@ -65,6 +69,8 @@ const TABLE: [Row; 27] = [
     ("step.cancelled", Class::ApiActivity, DELETE, LOW),
     ("workspace.", Class::ApiActivity, UPDATE, LOW),
     ("journal.", Class::ApiActivity, UPDATE, LOW),
+    ("secret.", Class::ApiActivity, UPDATE, LOW),
+    ("audit.", Class::ApiActivity, CREATE, LOW),
     ("run.", Class::ApiActivity, UPDATE, INFORMATIONAL),
     ("step.", Class::ApiActivity, UPDATE, INFORMATIONAL),
     ("", Class::ApiActivity, OTHER, INFORMATIONAL),
@@ -160,22 +166,34 @@ fn user(record: &Record) -> Value {
     json!({ "name": name, "uid": principal })
 }
 
-/// What it was about: the tool, the host or, where the record says neither, its own kind.
+/// Where a record says what it was about (RFC 6901): the tool or the host.
+const ABOUT: [&str; 5] = ["/call/tool", "/tool", "/grant/tool", "/host", "/digest"];
+
+/// Where a record says how something came out: of a step, a run, a decision.
+const OUTCOMES: [&str; 6] =
+    ["/result/outcome", "/state", "/decision/verdict", "/verdict/outcome", "/verdict", "/outcome"];
+
+/// What it was about, or its own kind where the record says neither tool nor host.
 fn privilege(kind: &str, body: &Value) -> String {
-    let named = |field: &str| body.get(field).and_then(Value::as_str).map(str::to_owned);
-    ["tool", "host", "step", "digest"]
-        .into_iter()
-        .find_map(named)
-        .unwrap_or_else(|| kind.to_owned())
+    text_at(body, &ABOUT).unwrap_or(kind).to_owned()
+}
+
+/// The first text at one of these places.
+fn text_at<'a>(body: &'a Value, places: &[&str]) -> Option<&'a str> {
+    places.iter().find_map(|place| body.pointer(place)?.as_str())
 }
 
 /// 1 success, 2 failure; nothing where the record does not say.
 fn status(kind: &str, body: &Value) -> Option<u32> {
-    let says = |field: &str| body.get(field).and_then(Value::as_str);
-    match (kind, says("outcome").or_else(|| says("verdict"))) {
-        ("step.denied" | "workspace.merge_denied" | "step.invalid", _) => Some(2),
-        (_, Some("succeeded" | "allow" | "allowed")) => Some(1),
-        (_, Some("failed" | "deny" | "denied" | "timed_out" | "cancelled")) => Some(2),
+    match kind {
+        "approval.granted" => return Some(1),
+        "step.invalid" | "approval.expired" => return Some(2),
+        _ if kind.ends_with("denied") => return Some(2),
+        _ => {}
+    }
+    match text_at(body, &OUTCOMES)? {
+        "succeeded" | "allow" | "allowed" => Some(1),
+        "failed" | "deny" | "denied" | "timed_out" | "cancelled" => Some(2),
         _ => None,
     }
 }
@@ -251,13 +269,83 @@ mod tests {
         }
     }
 
+    /// Payloads as a node records them, shortened in what the mapping does not read.
+    const RECORDED: [(&str, &str, &str, Option<u64>); 11] = [
+        (
+            "call.decided",
+            r#"{"step":"a","call":{"tool":"exec.run","principal":"user:ana","args":{"program":"echo"}},"decision":{"policy":"48","rules":["ordinary"],"verdict":"allow"}}"#,
+            "exec.run",
+            Some(1),
+        ),
+        (
+            "call.decided",
+            r#"{"step":"b","call":{"tool":"exec.run"},"decision":{"policy":"48","rules":[],"verdict":"deny"}}"#,
+            "exec.run",
+            Some(2),
+        ),
+        (
+            "step.denied",
+            r#"{"run":"run_01","at":1,"type":"step.denied","step":"b","stopped_by":{"kind":"policy","name":"default deny","detail":"no rule"},"decision":{"rules":[],"verdict":"deny"}}"#,
+            "step.denied",
+            Some(2),
+        ),
+        (
+            "step.finished",
+            r#"{"type":"step.finished","step":"a","attempt":1,"fence":"1-1","result":{"outcome":"succeeded","exit":0}}"#,
+            "",
+            Some(1),
+        ),
+        (
+            "step.finished",
+            r#"{"type":"step.finished","step":"a","attempt":1,"fence":"1-1","result":{"outcome":"failed","exit":1}}"#,
+            "",
+            Some(2),
+        ),
+        (
+            "run.finished",
+            r#"{"type":"run.finished","state":"failed","failure":"step `b` denied: stopped by `default deny`"}"#,
+            "",
+            Some(2),
+        ),
+        ("run.finished", r#"{"type":"run.finished","state":"succeeded"}"#, "", Some(1)),
+        (
+            "egress.decision",
+            r#"{"step":"a","attempt":1,"verdict":"denied","host":"example.org","port":443}"#,
+            "example.org",
+            Some(2),
+        ),
+        (
+            "secret.denied",
+            r#"{"tool":"secret.set","name":"db","stopped_by":{"name":"default deny"},"decision":{"verdict":"deny"}}"#,
+            "secret.set",
+            Some(2),
+        ),
+        (
+            "ticket.denied",
+            r#"{"tool":"ticket.mint","asked":{},"stopped_by":{"name":"default deny"},"decision":{"verdict":"deny"}}"#,
+            "ticket.mint",
+            Some(2),
+        ),
+        ("audit.anchored", r#"{"type":"audit.anchored","target":"/x","size":3}"#, "", None),
+    ];
+
     #[test]
-    fn a_denial_says_what_was_denied_to_whom() {
-        let event = event(&sample::record("step.denied", br#"{"tool":"exec.run"}"#));
-        assert_eq!(event["user"]["name"], "ana");
-        assert_eq!(event["privileges"], json!(["exec.run"]));
-        assert_eq!(event["status_id"], 2);
-        assert_eq!(event["raw_data"], r#"{"tool":"exec.run"}"#);
+    fn a_decision_says_what_it_was_about_and_everything_that_ended_how() {
+        for (kind, payload, privilege, status) in RECORDED {
+            let event = event(&sample::record(kind, payload.as_bytes()));
+            assert_eq!(complaints(&event), Vec::<String>::new(), "{event}");
+            assert_eq!(event.get("status_id").and_then(Value::as_u64), status, "{event}");
+            assert_eq!(event["raw_data"], payload);
+            if privilege.is_empty() {
+                assert_eq!((&event["class_uid"], event.get("privileges")), (&json!(6003), None));
+            } else {
+                assert_eq!(event["class_uid"], 3003, "{event}");
+                assert_eq!(event["privileges"], json!([privilege]));
+                assert_eq!(event["user"]["name"], "ana");
+            }
+            let is_denial = kind.ends_with(".denied");
+            assert_eq!(event["severity_id"] == MEDIUM, is_denial, "{event}");
+        }
     }
 
     #[test]

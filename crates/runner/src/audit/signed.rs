@@ -1,8 +1,10 @@
 //! What a project shows to strangers: signed checkpoints, proofs, tiles, and the key to check them with.
 //!
 //! Only the owner signs. A command that needs a fresh checkpoint becomes the owner for a moment; where another process
-//! is, that one signs by itself within a second, and its newest checkpoint is taken.
+//! is, that one is asked to sign, which else it does by itself within a second.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use journal::tlog::{
@@ -10,11 +12,16 @@ use journal::tlog::{
     WitnessError, inventory,
 };
 use journal::{Journal, LogId, OpenError, Reader, VerifyError};
+use serde_json::json;
 
 use super::known::{self, Told};
+use super::owner;
 use crate::clock;
 use crate::layout::Layout;
 use crate::projection::VIEWS;
+
+/// Mode of a folder that is for others to read.
+const READABLE: u32 = 0o755;
 
 /// Why nothing could be signed or shown.
 #[derive(Debug, thiserror::Error)]
@@ -71,14 +78,17 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// Signs what is there, unless another process owns the project and does, and opens what was signed.
+    /// Signs what is there, or has the process that owns the project do so, and opens what was signed.
     ///
     /// # Errors
     /// See [`SignedError`].
     pub fn now(layout: &Layout) -> Result<Self, SignedError> {
         match open(layout) {
             Ok(journal) => close(&journal)?,
-            Err(SignedError::Open(OpenError::Busy { .. })) => {}
+            // An owner that takes no requests has signed by itself, and that is shown.
+            Err(SignedError::Open(OpenError::Busy { .. })) => {
+                drop(owner::ask(layout, owner::SIGN, json!({})));
+            }
             Err(error) => return Err(error),
         }
         Self::as_it_is(layout)
@@ -130,9 +140,36 @@ impl Signed {
     /// # Errors
     /// When the folder cannot be written or holds another log's tiles.
     pub fn export(&self, folder: &Path) -> Result<Vec<(PathBuf, TreeHead)>, SignedError> {
+        let is_new = !folder.exists();
         let exported = self.witness.export(&self.reader, folder)?;
+        // A folder that was there is as its owner wants it.
+        let top = is_new.then(|| folder.to_path_buf());
+        let made = exported.iter().flat_map(|one| {
+            let above = one.folder.ancestors().take_while(|path| *path != folder);
+            above.map(Path::to_path_buf).chain(below(&one.folder)).collect::<Vec<_>>()
+        });
+        made.chain(top).for_each(|path| open_to_readers(&path));
         Ok(exported.into_iter().map(|one| (one.folder, one.head)).collect())
     }
+}
+
+/// Lets everybody read a folder that is made for others. Files are made as the user has it; what cannot be changed belongs
+/// to somebody who keeps it as it is.
+fn open_to_readers(folder: &Path) {
+    drop(fs::set_permissions(folder, Permissions::from_mode(READABLE)));
+}
+
+/// The folders below one.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut next) = (Vec::new(), vec![folder.to_path_buf()]);
+    while let Some(folder) = next.pop() {
+        let listing = fs::read_dir(folder).into_iter().flatten().flatten();
+        let inner = listing.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let inner: Vec<PathBuf> = inner.map(|entry| entry.path()).collect();
+        found.extend(inner.iter().cloned());
+        next.extend(inner);
+    }
+    found
 }
 
 /// What a verified checkpoint of this project's node says of its logs; of another node's, only itself.

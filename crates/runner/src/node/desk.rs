@@ -14,10 +14,12 @@ use ticket::Ticket;
 use super::dispatcher::{Message, Unanswered};
 use super::start::{self, Known};
 use super::{Accepted, Submission};
+use crate::audit::Clerk;
 use crate::gate::{Gate, Principal, Principals, RegistrationError, Standing};
 use crate::history::{History, HistoryError};
 use crate::layout::Layout;
 use crate::owner::{Answer, Asking, Refusing, Ruled, Submit};
+use crate::secrecy::Secrecy;
 use crate::tickets::Issuing;
 use crate::{cause, clock, record, storage, workflow};
 
@@ -41,13 +43,26 @@ pub struct Desk {
 #[derive(Debug)]
 pub(super) struct Counter {
     /// Who is registered.
-    pub(super) principals: Principals,
+    principals: Principals,
     /// The gate that stands now.
-    pub(super) standing: Arc<Standing>,
+    standing: Arc<Standing>,
     /// The file of the policy in force.
-    pub(super) policy_file: Option<PathBuf>,
+    policy_file: Option<PathBuf>,
     /// The size at which the journal takes no new calls, in bytes.
-    pub(super) journal_most: Option<u64>,
+    journal_most: Option<u64>,
+    /// What opens commitments is kept there.
+    secrecy: Arc<Secrecy>,
+}
+
+impl Counter {
+    pub(super) fn new(
+        policy_file: Option<PathBuf>,
+        (standing, secrecy): (Arc<Standing>, Arc<Secrecy>),
+        principals: Principals,
+        journal_most: Option<u64>,
+    ) -> Self {
+        Self { principals, standing, policy_file, journal_most, secrecy }
+    }
 }
 
 impl Desk {
@@ -90,6 +105,12 @@ impl Desk {
         Issuing { layout: &self.layout, gate: self.gate(), journal: &self.journal, principal }
     }
 
+    /// Who keeps the audit log.
+    pub(crate) fn clerk(&self) -> Clerk<'_> {
+        let openings = self.counter.secrecy.openings();
+        Clerk { layout: &self.layout, journal: &self.journal, openings }
+    }
+
     /// Submits a run of `principal` and registers `watcher` for its events before the first of them.
     ///
     /// # Errors
@@ -119,6 +140,12 @@ impl Desk {
             return Err(Refusing::Deed(tool.to_owned()).into());
         }
         self.place(principal, submission, watcher, tickets)
+    }
+
+    /// How crowded the journal is, from 80 % of the size it may have.
+    #[must_use]
+    pub fn crowded(&self) -> Option<storage::Crowded> {
+        storage::crowded(&self.layout, self.counter.journal_most)
     }
 
     /// Whether there is room for anything new.

@@ -115,6 +115,10 @@ impl Dispatcher {
                     Message::Watch(run, sender) => self.watchers.push((run, sender)),
                     Message::Settled(result) => self.settle(result)?,
                     Message::Stop => {
+                        for (draft, change) in self.watch.last_look(turn.now()) {
+                            turn.draft(draft);
+                            turn.change(change);
+                        }
                         self.commit(turn, answers);
                         return Ok(());
                     }

@@ -180,12 +180,8 @@ impl Node {
             in_flight: VecDeque::new(),
         };
         let thread = spawned(dispatcher, first)?;
-        let counter = Counter {
-            policy_file: file,
-            standing: Arc::clone(&standing),
-            principals,
-            journal_most,
-        };
+        let stood = (Arc::clone(&standing), Arc::clone(&secrecy));
+        let counter = Counter::new(file, stood, principals, journal_most);
         let desk = Desk::new(layout.clone(), Arc::clone(&journal), outbox.clone(), counter);
         let door = Door::open(&layout.peer(), desk.clone(), Patience::default());
         let mut node = Self {

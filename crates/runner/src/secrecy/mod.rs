@@ -110,6 +110,11 @@ impl Secrecy {
         self.tagger.clone()
     }
 
+    /// What opens commitments.
+    pub(crate) fn openings(&self) -> &Openings {
+        &self.openings
+    }
+
     /// What a tool answered, without what its `schema` marks as sensitive. Later steps get no more than records do.
     pub(crate) fn result(&self, schema: Option<&Value>, result: Value) -> Value {
         match schema {

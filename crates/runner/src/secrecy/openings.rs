@@ -55,7 +55,7 @@ pub struct Opened {
 #[derive(Debug)]
 pub struct Openings {
     vault: Vault,
-    /// Held while something is sealed: the first one draws the key.
+    /// Held while something is sealed, because the first one draws the key, and while a key is renewed.
     sealing: Mutex<()>,
 }
 
@@ -137,6 +137,7 @@ impl Openings {
     /// # Errors
     /// When a file cannot be removed or sealed anew; it can be repeated.
     pub fn erase(&self, run: Option<RunId>) -> Result<usize, VaultError> {
+        let _one = self.sealing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut erased = 0;
         for listed in self.named(run)? {
             self.vault.remove(&listed)?;

@@ -241,6 +241,64 @@ fn requests_that_are_merely_wrong_are_answered_and_the_connection_stays() {
 }
 
 #[test]
+fn what_the_audit_log_is_asked_for_is_refused_where_it_is_not_so() {
+    let (project, node, path) = serving();
+    let stream = greeted(&path);
+    let asked = |method: &str, params: Value| {
+        say(&stream, &request(method, &params));
+        answer(&stream).unwrap()
+    };
+    let signed = asked("audit.sign", json!({}));
+    assert_eq!(signed["result"]["signed"], true, "{signed}");
+    let checkpoint = project.path().join(".palisade/tiles/server/checkpoint");
+    let note = std::fs::read_to_string(&checkpoint).unwrap();
+    let log = project.path().join(".palisade/tiles/log/default/0/checkpoint");
+    let log = std::fs::read_to_string(log).unwrap();
+    let forged = note.replacen("\n1\n", "\n2\n", 1);
+    assert_ne!(forged, note);
+    for (method, params, code) in [
+        ("audit.sign", json!({ "all": true }), "invalid_params"),
+        ("audit.anchored", json!({ "target": "x" }), "invalid_params"),
+        ("audit.anchored", json!({ "target": "x", "checkpoint": "none" }), "invalid_params"),
+        // Not the log of logs; not what was signed; no place.
+        ("audit.anchored", json!({ "target": "x", "checkpoint": log }), "invalid_params"),
+        ("audit.anchored", json!({ "target": "x", "checkpoint": forged }), "invalid_params"),
+        (
+            "audit.anchored",
+            json!({ "target": "x".repeat(5000), "checkpoint": note }),
+            "invalid_params",
+        ),
+        ("audit.disclose", json!({ "record": 1 }), "not_found"),
+        ("audit.erase", json!({}), "invalid_params"),
+        ("audit.erase", json!({ "all": true, "run": "run_x" }), "invalid_params"),
+        ("journal.archive", json!({}), "invalid_params"),
+        ("journal.archive", json!({ "before_us": 1, "max_bytes": 1 }), "invalid_params"),
+    ] {
+        let told = asked(method, params);
+        assert_eq!(told["error"]["code"], code, "{method}: {told}");
+    }
+    let kinds = || -> Vec<String> {
+        let reader = runner::Reader::open(project.path().join(".palisade/palisade.db")).unwrap();
+        let log = runner::audit::LogId::default();
+        let all = reader.by_log(&log, 0, 100).unwrap();
+        all.into_iter().map(|record| record.header.kind).collect()
+    };
+    assert!(!kinds().contains(&"audit.anchored".to_owned()));
+    // The controls.
+    let told = asked("audit.anchored", json!({ "target": "x", "checkpoint": note }));
+    assert!(told["result"]["receipt"].as_u64().is_some(), "{told}");
+    assert!(kinds().contains(&"audit.anchored".to_owned()));
+    let told = asked("journal.archive", json!({ "before_us": i64::from(u32::MAX), "end": 2 }));
+    assert_eq!(told["result"]["segments"], 0, "nothing is that old: {told}");
+    let told = asked("journal.archive", json!({ "max_bytes": 1, "end": 2 }));
+    assert_eq!((&told["result"]["segments"], &told["result"]["more"]), (&json!(1), &json!(false)));
+    let told = asked("journal.archive", json!({ "max_bytes": 1, "end": 2 }));
+    assert_eq!(told["result"]["segments"], 0, "what was there then is sealed: {told}");
+    drop(stream);
+    node.stop().unwrap();
+}
+
+#[test]
 fn half_a_frame_is_no_request() {
     let (_project, _node, path) = serving();
     let whole = request("tool.call", &json!({ "tool": "fs.list", "args": { "path": "." } }));

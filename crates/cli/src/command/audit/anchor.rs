@@ -63,6 +63,9 @@ fn anchor_failure(error: &AnchorError) -> Failure {
             .fix("`git ls-remote REPOSITORY` and `git push` must work for this user"),
         AnchorError::Foreign(_) => Failure::of(Exit::Verification, error)
             .fix("name another file or branch, or move what is there away after looking at it"),
+        AnchorError::Owner(inner) => {
+            session::not_answered(inner).because("the anchor was written, its receipt not recorded")
+        }
         AnchorError::Receipt(_) => Failure::of(Exit::Failure, error)
             .fix("repeat it; an anchor that is there already does no harm"),
     }

@@ -93,9 +93,13 @@ fn failure(error: &DiscloseError) -> Failure {
         DiscloseError::NoValue(_) => Failure::of(Exit::Usage, error)
             .because("it holds a secret of the vault, or is long")
             .fix("write the value as JSON into a file and name it with `--value FILE`"),
+        DiscloseError::Wrong(DisclosureError::OtherValue(_)) => Failure::of(Exit::Verification, error)
+            .because("only the value itself can be disclosed")
+            .fix("write the value as JSON, exactly as the step gave it, into the file of `--value`"),
         DiscloseError::Wrong(inner) => wrong(inner),
         DiscloseError::Openings(_) => Failure::of(Exit::NotFound, error)
             .fix("it was erased (`palisade audit search --type redaction.erased`), or a backup without it was put back"),
+        DiscloseError::Owner(inner) => session::not_answered(inner),
         DiscloseError::Journal(_) => Failure::of(Exit::Failure, error)
             .fix("make room for the journal and repeat it"),
     }

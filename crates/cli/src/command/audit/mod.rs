@@ -14,6 +14,8 @@ mod verify;
 
 pub(super) use verify::verification_failure;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use runner::Layout;
@@ -42,6 +44,7 @@ pub(crate) fn run(global: &Global, command: Audit) -> Result<Exit, Failure> {
         Audit::Export(wanted) => export::run(global, &wanted),
         Audit::Verify {
             tail,
+            since,
             checkpoint,
             write_checkpoint,
             key,
@@ -49,7 +52,8 @@ pub(crate) fn run(global: &Global, command: Audit) -> Result<Exit, Failure> {
             disclosure: None,
         } => {
             let against = checkpoint.as_deref().map(|file| (file, key.as_deref()));
-            verify::run(global, tail, against, write_checkpoint.as_deref())
+            let range = verify::range(tail, since.as_deref())?;
+            verify::run(global, range, against, write_checkpoint.as_deref())
         }
         Audit::Checkpoint { key: true, .. } => checkpoint::key(global),
         Audit::Checkpoint { output, all, .. } => checkpoint::run(global, output.as_deref(), all),
@@ -140,9 +144,22 @@ fn hand_out(text: &str, output: Option<&Path>) -> Result<(), Failure> {
     })
 }
 
+/// Largest file of somebody else's that is read, in bytes: a proof, a checkpoint, a disclosure or a key.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// The text of a file, where it is one and no longer than what is read.
+fn text_of(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read <= FILE_BYTES_MAX) {
+        return Ok(text);
+    }
+    Err(std::io::Error::other("it is longer than 16 MiB"))
+}
+
 /// Reads a text file that a person named.
 fn read(path: &Path, fix: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| {
+    text_of(path).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let exit = if missing { Exit::NotFound } else { Exit::Failure };
         Failure::new(exit, format!("`{}` cannot be read", path.display()))
@@ -153,7 +170,7 @@ fn read(path: &Path, fix: &str) -> Result<String, Failure> {
 
 /// A public key as it was typed, or in the file that was named.
 fn key(typed: &str) -> Result<VerifierKey, Failure> {
-    let from_file = std::fs::read_to_string(typed);
+    let from_file = text_of(Path::new(typed));
     let text = from_file.as_deref().map_or(typed, str::trim);
     text.parse().map_err(|error: KeyTextError| {
         Failure::of(Exit::Usage, &error)

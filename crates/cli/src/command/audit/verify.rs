@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use runner::Layout;
-use runner::audit::{self, Checkpoint, NodeKeyError, Range, Scope};
+use runner::audit::{self, Checkpoint, LogId, NodeKeyError, Range, Scope};
 use serde_json::json;
 
 use crate::arguments::Global;
@@ -15,7 +15,7 @@ use crate::session;
 
 pub(super) fn run(
     global: &Global,
-    tail: Option<u64>,
+    range: Range,
     against: Option<(&Path, Option<&str>)>,
     write: Option<&Path>,
 ) -> Result<Exit, Failure> {
@@ -24,7 +24,7 @@ pub(super) fn run(
         Some((file, key)) => kept(&layout, file, key)?,
         None => Scope::whole(),
     };
-    scope.range = tail.map_or(Range::Whole, Range::Tail);
+    scope.range = range;
     let found = match audit::verify(&layout, scope) {
         Ok(found) => found,
         Err(error) => return Err(verification_failure(&error)),
@@ -64,6 +64,21 @@ pub(super) fn run(
         output::line(format!("{} checkpoints compared{without}", found.checkpoints));
     }
     Ok(Exit::Ok)
+}
+
+/// Which records are looked at.
+pub(super) fn range(tail: Option<u64>, since: Option<&Path>) -> Result<Range, Failure> {
+    const FIX: &str = "name a file written by `palisade audit verify --write-checkpoint FILE`";
+    let Some(file) = since else { return Ok(tail.map_or(Range::Whole, Range::Tail)) };
+    let wrong = |why: String| {
+        Failure::new(Exit::Usage, format!("`{}` does not say since when", file.display()))
+            .because(why)
+            .fix(FIX)
+    };
+    let kept = Checkpoint::parse_all(&super::read(file, FIX)?);
+    let mut kept = kept.map_err(|error| wrong(error.to_string()))?.into_iter();
+    let found = kept.find(|kept| kept.log == LogId::default());
+    found.map(Range::Since).ok_or_else(|| wrong("it has no checkpoint of this log".to_owned()))
 }
 
 /// A journal that does not verify: the first bad record, or why nothing could be found out.

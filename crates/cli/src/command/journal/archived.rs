@@ -78,6 +78,7 @@ fn told(segment: &Segment) -> Value {
 fn refused(error: &SealFailure) -> Failure {
     match error {
         SealFailure::Open(open) => session::open_failure(open),
+        SealFailure::Owner(owner) => session::not_answered(owner),
         other => Failure::of(Exit::Failure, other).fix(
             "make room, or check the records with `palisade audit verify`, and repeat it; what was sealed stays sealed",
         ),

@@ -1,7 +1,8 @@
-//! `palisade journal`: rebuilding what is derived, copying and archiving what is recorded.
+//! `palisade journal`: rebuilding what is derived; copying, restoring and archiving what is recorded.
 //! None changes a record; there is no command that does.
 
 mod archived;
+mod restored;
 
 use runner::audit;
 use serde_json::json;
@@ -18,6 +19,7 @@ pub(crate) fn run(global: &Global, command: &Journal) -> Result<Exit, Failure> {
     let layout = session::layout(global)?;
     match command {
         Journal::Archive(archive) => return archived::run(global, &layout, archive),
+        Journal::Restore { backup } => return restored::run(global, &layout, backup),
         Journal::Rebuild { check: true } => {
             audit::check_views(&layout).map_err(|error| verification_failure(&error))?;
             if global.json {
@@ -43,8 +45,11 @@ pub(crate) fn run(global: &Global, command: &Journal) -> Result<Exit, Failure> {
                         "name a place where nothing is yet; what is called `.unfinished` is no backup and can go",
                     )
                 }
-                other => Failure::of(Exit::Failure, other)
+                audit::BackupError::Io { .. } => Failure::of(Exit::Failure, &error)
                     .fix("name a place that can be written and has room"),
+                damaged => Failure::of(Exit::Failure, damaged).fix(
+                    "`palisade audit verify` says what is damaged or missing, if there is room where the copy goes",
+                ),
             })?;
             if global.json {
                 output::json(&json!({

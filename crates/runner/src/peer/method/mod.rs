@@ -4,6 +4,7 @@
 //! what came of it; what a method leads to is recorded by the gate and the engine as for any other door.
 
 mod approval;
+mod audit;
 mod ping;
 mod policy;
 mod run;
@@ -38,6 +39,11 @@ struct Method {
 
 const METHODS: &[Method] = &[
     Method { name: "approval.rule", recorded: true, answer: approval::rule },
+    Method { name: "audit.anchored", recorded: true, answer: audit::anchored },
+    Method { name: "audit.disclose", recorded: true, answer: audit::disclose },
+    Method { name: "audit.erase", recorded: true, answer: audit::erase },
+    Method { name: "audit.sign", recorded: true, answer: audit::sign },
+    Method { name: "journal.archive", recorded: true, answer: audit::archive },
     Method { name: "ping", recorded: false, answer: ping::answer },
     Method { name: "policy.apply", recorded: true, answer: policy::apply },
     Method { name: "run.cancel", recorded: true, answer: run::cancel },
