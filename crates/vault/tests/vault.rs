@@ -178,7 +178,9 @@ fn a_lost_key_is_never_replaced_while_there_is_something_it_sealed() {
 #[test]
 fn one_bad_file_hides_no_other_secret() {
     let place = Place::new();
-    ["a", "b", "c", "d"].map(|name| place.set(name, "hunter22"));
+    for name in ["a", "b", "c", "d"] {
+        place.set(name, "hunter22");
+    }
     fs::write(place.secrets().join("a"), "cut").unwrap();
     mode(&place.secrets().join("b"), 0o644);
     fs::remove_file(place.secrets().join("c")).unwrap();

@@ -60,6 +60,10 @@ fn list(global: &Global) -> Result<Exit, Failure> {
     }
     let bad: Vec<_> = listed.iter().filter_map(|one| one.version.as_ref().err()).collect();
     let Some(first) = bad.first() else { return Ok(Exit::Ok) };
+    if global.json {
+        // Standard output is one value, which has the reason.
+        return Ok(Exit::Failure);
+    }
     Err(Failure::new(
         Exit::Failure,
         format!("{} of {} secrets cannot be used", bad.len(), listed.len()),

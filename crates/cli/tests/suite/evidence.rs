@@ -250,13 +250,16 @@ fn a_checkpoint_kept_elsewhere_says_which_tree_it_is_of_after_the_records_were_l
     verify(&project, &against).exits(20).says("first bad sequence 5", "", "restore a backup");
 }
 
+/// A change of the bytes of a database file.
+type Damage = dyn Fn(&mut Vec<u8>);
+
 #[test]
 fn damage_of_the_first_page_is_damage_of_the_journal() {
     let project = lived_in(1);
     let good = fs::read(project.database()).unwrap();
     let noise = |bytes: &mut Vec<u8>| bytes[..4096].fill(0x5a);
     let flip = |at: usize, bit: u8| move |bytes: &mut Vec<u8>| bytes[at] ^= bit;
-    let damages: [&dyn Fn(&mut Vec<u8>); 7] = [
+    let damages: [&Damage; 7] = [
         &noise,
         &flip(3, 1),
         &flip(71, 4),

@@ -15,12 +15,15 @@ fn step(source: &str, target: &str, file: &str) -> String {
 
 fn with_state(project: &Project, state: Option<&Path>, steps: &str) -> Ran {
     project.file("hidden.yaml", workflow(steps));
-    let mut command = project.command(&["run", "hidden.yaml"]);
-    state.into_iter().for_each(|state| drop(command.env("PALISADE_STATE__FOLDER", state)));
-    let ran = run(&mut command);
-    let mut logs = project.command(&["runs", "logs"]);
-    state.into_iter().for_each(|state| drop(logs.env("PALISADE_STATE__FOLDER", state)));
-    Ran { stdout: format!("{}{}", ran.stdout, run(&mut logs).all()), ..ran }
+    let with = |arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        if let Some(state) = state {
+            command.env("PALISADE_STATE__FOLDER", state);
+        }
+        run(&mut command)
+    };
+    let (ran, logs) = (with(&["run", "hidden.yaml"]), with(&["runs", "logs"]));
+    Ran { stdout: format!("{}{}", ran.stdout, logs.all()), ..ran }
 }
 
 #[test]

@@ -159,15 +159,18 @@ fn open_to_readers(folder: &Path) {
     drop(fs::set_permissions(folder, Permissions::from_mode(READABLE)));
 }
 
-/// The folders below one.
+/// The folders below one, as far as they can be listed: one that cannot stays closed to readers.
 fn below(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut next) = (Vec::new(), vec![folder.to_path_buf()]);
     while let Some(folder) = next.pop() {
-        let listing = fs::read_dir(folder).into_iter().flatten().flatten();
-        let inner = listing.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        let inner: Vec<PathBuf> = inner.map(|entry| entry.path()).collect();
-        found.extend(inner.iter().cloned());
-        next.extend(inner);
+        let Ok(listing) = fs::read_dir(folder) else { continue };
+        for entry in listing {
+            let Ok(entry) = entry else { break };
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                found.push(entry.path());
+                next.push(entry.path());
+            }
+        }
     }
     found
 }
