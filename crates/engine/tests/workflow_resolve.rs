@@ -71,6 +71,8 @@ files: { b.txt: "${{ run.id }}\n", a/c.txt: "x" }"#;
             "env": ["TEXT", "ZONE"],
             "env_values": { "TEXT": "line\n`id`", "ZONE": "utc" },
             "stdin": r#"{"k":[1]}"#,
+            "stdin_bytes": 9,
+            "timeout": "5m",
             "files": { "a/c.txt": "x", "b.txt": "run_0\n" },
             "profile": "strict",
             "network": false,
@@ -106,7 +108,7 @@ fn a_script_gets_values_through_its_environment_only() {
     assert_eq!(call.argv, ["/bin/sh", "-e", "-c", script]);
     let args = json!({
         "script": script, "cwd": ".", "env": ["TEXT"], "env_values": { "TEXT": "line\n`id`" },
-        "profile": "standard", "network": false,
+        "profile": "standard", "network": false, "stdin_bytes": 0, "timeout": "5m",
         "action": false, "mounts": [], "driver": "local", "hosts": [],
     });
     assert_eq!(call.args, args);

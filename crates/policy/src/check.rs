@@ -4,7 +4,11 @@
 //! only some of the named tools can meet is unknown for the others; where unknown denies, a warning
 //! names them. Resolving names happens here once, for the compiler and the warnings alike.
 
+mod hint;
+
 use std::collections::HashMap;
+
+use serde_json::Value;
 
 use crate::catalogue::{Catalogue, Entry};
 use crate::decision::Action;
@@ -29,6 +33,11 @@ pub(crate) fn check(rules: &[Rule], catalogue: &Catalogue, report: &mut Report) 
     rules.iter().map(|rule| checker.rule(rule)).collect()
 }
 
+fn schemas<'a>(catalogue: &'a Catalogue, tools: &Bits) -> Vec<&'a Value> {
+    let entries = tools.iter().filter_map(|place| catalogue.entries().get(place));
+    entries.map(|entry| &entry.tool.schema).collect()
+}
+
 /// The tools of `condition` as places in the catalogue.
 fn tools_of(condition: &Condition, catalogue: &Catalogue) -> Bits {
     let entries = catalogue.entries();
@@ -50,6 +59,13 @@ struct Subject<'r> {
     tools: Bits,
     /// What comes of a call in which it is unknown, where that narrows what may happen.
     unknown: Option<&'static str>,
+}
+
+/// What is said where a condition cannot be met; made only then.
+struct Words<'w> {
+    /// The message, of one tool by name or of all of them.
+    message: &'w dyn Fn(Option<&str>) -> String,
+    hint: &'w dyn Fn() -> Option<String>,
 }
 
 impl Checker<'_> {
@@ -128,10 +144,11 @@ impl Checker<'_> {
             entries.iter().enumerate().filter(|(_, entry)| can(entry)).map(|(place, _)| place),
         );
         let label = subject.label;
-        self.able(subject, &able, span, |tool| match tool {
+        let message = |tool: Option<&str>| match tool {
             Some(tool) => format!("{label}: {name}: tool `{tool}` has no {needed}"),
             None => format!("{label}: {name}: none of its tools has a {needed}"),
-        });
+        };
+        self.able(subject, &able, span, Words { message: &message, hint: &|| None });
     }
 
     fn argument(&mut self, subject: &Subject<'_>, argument: &Argument) {
@@ -144,13 +161,36 @@ impl Checker<'_> {
         let able = places.filter(|(_, found)| **found != Presence::Impossible);
         let able = Bits::of(entries.len(), able.map(|(place, _)| place));
         let (label, key) = (subject.label, &argument.key);
-        let usable = self.able(subject, &able, argument.span, |tool| match tool {
+        let catalogue = self.catalogue;
+        let hint = || hint::absent(&schemas(catalogue, &subject.tools), key);
+        let message = |tool: Option<&str>| match tool {
             Some(tool) => format!("{label}: args: tool `{tool}` has no argument `{key}`"),
             None => format!("{label}: args: none of its tools has an argument `{key}`"),
-        });
-        if usable {
+        };
+        if self.able(subject, &able, argument.span, Words { message: &message, hint: &hint }) {
             self.kinds(subject, argument, &able);
+            self.sometimes(subject, argument, &able);
         }
+    }
+
+    /// A way into an argument that is a text in some calls, where it leads nowhere.
+    fn sometimes(&mut self, subject: &Subject<'_>, argument: &Argument, able: &Bits) {
+        if argument.selector.steps().len() < 2 {
+            return;
+        }
+        let mut meeting = subject.tools.clone();
+        meeting.keep(able);
+        let schemas = schemas(self.catalogue, &meeting);
+        let sometimes = |schema: &&Value| schema::sometimes(schema, &argument.selector);
+        let Some(part) = schemas.iter().find_map(sometimes) else { return };
+        let (label, key) = (subject.label, &argument.key);
+        let message = format!("{label}: `{key}` is unknown where `{part}` is given in full");
+        let found = Diagnostic::warning(argument.span, message);
+        let always = hint::beside(&schemas, key, |_, _| true);
+        self.report.add(match always {
+            Some(always) => found.with_hint(format!("`{always}` is always known")),
+            None => found,
+        });
     }
 
     /// Reports tools of the subject that are not able to meet a field. Says whether any is.
@@ -159,7 +199,7 @@ impl Checker<'_> {
         subject: &Subject<'_>,
         able: &Bits,
         span: Span,
-        message: impl Fn(Option<&str>) -> String,
+        Words { message, hint }: Words<'_>,
     ) -> bool {
         let mut unable = subject.tools.clone();
         unable.drop_all(able);
@@ -172,12 +212,12 @@ impl Checker<'_> {
             }),
             Tools::Any | Tools::WithPaths(_) | Tools::BuiltIn(_) => None,
         };
-        if exact.is_some() {
-            self.report.add(Diagnostic::error(span, message(exact)));
-            return false;
-        }
-        if !subject.tools.is_empty() && unable == subject.tools {
-            self.report.add(Diagnostic::error(span, message(None)));
+        if exact.is_some() || (!subject.tools.is_empty() && unable == subject.tools) {
+            let found = Diagnostic::error(span, message(exact));
+            self.report.add(match hint() {
+                Some(hint) => found.with_hint(hint),
+                None => found,
+            });
             return false;
         }
         if let Some(unknown) = subject.unknown.filter(|_| !unable.is_empty()) {
@@ -221,10 +261,13 @@ impl Checker<'_> {
                 format!("{label}: args: `{key}` can never be held against `{accepted}`")
             })
             .collect();
-        let reports = never.into_iter().map(|message| {
-            Diagnostic::error(argument.span, message)
-                .with_hint("the schema of the tool asks for another kind of value")
-        });
+        if never.is_empty() {
+            return;
+        }
+        let hint = hint::other_kind(&schemas(self.catalogue, &meeting), argument);
+        let reports = never
+            .into_iter()
+            .map(|message| Diagnostic::error(argument.span, message).with_hint(hint.clone()));
         self.report.extend(reports);
     }
 }

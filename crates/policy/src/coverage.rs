@@ -60,8 +60,8 @@ impl Policy {
         let mut rules: Vec<RuleCoverage> = own.map(RuleCoverage::none).collect();
         let places: HashMap<Arc<str>, usize> =
             rules.iter().enumerate().map(|(place, rule)| (rule.rule.clone(), place)).collect();
-        for case in &self.cases {
-            for outcome in self.explain(&case.call.borrowed()).candidates {
+        for call in self.test_calls() {
+            for outcome in self.explain(&call.borrowed()).candidates {
                 let place = places.get(&outcome.rule).copied();
                 if let Some(rule) = place.and_then(|place| rules.get_mut(place)) {
                     rule.count(&outcome);

@@ -199,15 +199,17 @@ impl RuleOutcome {
     fn near_miss(&self) -> NearMiss {
         let failed = self.conditions.iter().filter(|outcome| outcome.outcome != Truth::True);
         let excusing = self.except.iter().filter(|except| except.excuses).map(|except| {
-            let fields = except.conditions.iter();
-            let wanted: Vec<String> =
-                fields.map(|field| format!("{} {}", field.field, field.wanted)).collect();
-            ConditionOutcome {
-                field: format!("except {}", except.item),
-                wanted: format!("not {}", wanted.join(" and ")),
-                found: except.because.clone().unwrap_or_default(),
-                outcome: Truth::False,
-            }
+            let of = |said: fn(&ConditionOutcome) -> String| {
+                except.conditions.iter().map(said).collect::<Vec<_>>()
+            };
+            let wanted = of(|field| format!("{} {}", field.field, field.wanted)).join(" and ");
+            let found = of(|field| field.found.clone()).join(" and ");
+            let found = match &except.because {
+                Some(because) => format!("{found} ({})", shown(because)),
+                None => found,
+            };
+            let (field, wanted) = (format!("except {}", except.item), format!("not {wanted}"));
+            ConditionOutcome { field, wanted, found, outcome: Truth::False }
         });
         NearMiss { rule: self.rule.clone(), failed: failed.cloned().chain(excusing).collect() }
     }

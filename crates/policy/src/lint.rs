@@ -7,7 +7,7 @@
 use crate::check::Scope;
 use crate::decision::{Action, Layer};
 use crate::document::{Diagnostic, Report};
-use crate::rule::Rule;
+use crate::rule::{Condition, Rule};
 
 /// Rules compared with each other; every pair of them is, so later rules of a longer file are not.
 const COMPARED_MAX: usize = 2_000;
@@ -26,7 +26,26 @@ pub(crate) fn lint(rules: &[Rule], scopes: &[Scope], report: &mut Report) {
         }
     }
     rules.iter().for_each(|rule| limits(rule, report));
+    rules.iter().for_each(|rule| session(rule, report));
     pairs(rules, scopes, report);
+}
+
+/// No caller has a session, so nothing about one is ever met: an allow allows nothing, and a guard guards nothing.
+fn session(rule: &Rule, report: &mut Report) {
+    let asks = |condition: &Condition| !(condition.modes.is_empty() && condition.states.is_empty());
+    let mut warn = |what: &str| {
+        let message =
+            format!("{}: {what}, as no caller has a session with a mode or a state", rule.label);
+        report.add(Diagnostic::warning(rule.span, message));
+    };
+    if asks(&rule.condition) {
+        warn("rule will never trigger");
+    }
+    for (place, item) in rule.except.iter().enumerate() {
+        if asks(&item.condition) {
+            warn(&format!("except item {} will never hold", place + 1));
+        }
+    }
 }
 
 /// Two limits that count the same: the looser is never the one that stops a call.
@@ -92,7 +111,12 @@ fn matters(wider: &Rule, narrower: &Rule) -> bool {
         {
             false
         }
-        (wider, same) if wider == same => narrower.asks_nothing(),
+        (Action::Allow, Action::Allow) => narrower.asks_nothing(),
+        // Whoever is stopped is told every reason, so one that only the narrower gives is an effect.
+        (Action::Deny, Action::Deny) | (Action::RequireReview, Action::RequireReview) => {
+            let told = narrower.reason.is_none() || narrower.reason == wider.reason;
+            narrower.asks_nothing() && told
+        }
         _ => false,
     }
 }
@@ -100,7 +124,7 @@ fn matters(wider: &Rule, narrower: &Rule) -> bool {
 /// Of two rules that cover each other only the later is reported.
 fn mutual((rule, scope): (&Rule, &Scope), (other, theirs): (&Rule, &Scope)) -> bool {
     rule.except.is_empty()
-        && other.asks_nothing()
+        && matters(rule, other)
         && scope.tools.includes(&theirs.tools)
         && rule.condition.covers(&other.condition)
 }

@@ -18,6 +18,7 @@ use crate::identifier;
 use crate::lint::lint;
 use crate::program::{Asked, Field, PatternCache, Program, compile};
 use crate::rule::{Case, Rule, read};
+use crate::trial::resolve;
 
 /// A compiled policy. Immutable; share it between threads behind an `Arc`.
 #[derive(Debug)]
@@ -48,7 +49,8 @@ impl Policy {
     /// bad patterns and units, names used twice, more than 10 000 rules, 8 MiB of text.
     pub fn load(source: &Source, catalogue: &Catalogue) -> Result<Loaded, Vec<Diagnostic>> {
         let mut report = Report::new(source);
-        let document = read(source, &mut report);
+        let mut document = read(source, &mut report);
+        resolve(&mut document.cases, catalogue);
         let mut rules = builtin::rules();
         rules.extend(document.rules);
         let scopes = check(&rules, catalogue, &mut report);
@@ -169,9 +171,9 @@ impl Policy {
         self.rules.len() - self.rules.iter().filter(built_in).count()
     }
 
-    /// The calls of the file's tests.
+    /// The calls of the file's tests that reach the rules.
     pub fn test_calls(&self) -> impl Iterator<Item = &OwnedCall> {
-        self.cases.iter().map(|case| &case.call)
+        self.cases.iter().filter(|case| case.outside.is_none()).map(|case| &case.call)
     }
 
     pub(crate) fn program(&self, tool: &str) -> Option<&Program> {
@@ -182,10 +184,11 @@ impl Policy {
 /// A test that expects a rule there is not would fail for a reason its author would not see.
 fn expected_rules(cases: &[Case], rules: &[Rule], report: &mut Report) {
     let names: HashSet<&str> = rules.iter().map(|rule| rule.name.as_ref()).collect();
-    for (name, span) in cases.iter().filter_map(|case| case.rule.as_ref()) {
+    for (case, (name, span)) in cases.iter().filter_map(|case| Some((case, case.rule.as_ref()?))) {
         if !names.contains(name.as_str()) {
             let known: Vec<&str> = rules.iter().map(|rule| rule.name.as_ref()).collect();
-            let found = Diagnostic::error(*span, format!("expect: unknown rule `{name}`"));
+            let message = format!("test {}: expect: unknown rule `{name}`", case.number);
+            let found = Diagnostic::error(*span, message);
             report.add(found.with_suggestion(suggest(name, &known)));
         }
     }

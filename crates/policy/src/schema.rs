@@ -27,12 +27,45 @@ pub(crate) fn presence(root: &Value, selector: &Selector) -> Presence {
     walk(root, selector).0
 }
 
-/// Whether a value of the JSON Schema type `kind` can stand where `selector` leads.
+/// A kind for [`can_be`]: a text that may say a size or a time. One that is the content of something, as
+/// `contentMediaType` says, says none, however it begins.
+pub(crate) const QUANTITY: &str = "quantity";
+
+/// Whether a value of the JSON Schema type `kind`, or a [`QUANTITY`], can stand where `selector` leads.
 pub(crate) fn can_be(root: &Value, selector: &Selector, kind: &str) -> bool {
-    match walk(root, selector).1 {
-        Some(schema) => allows_type(schema, kind),
-        None => true,
+    match (walk(root, selector).1, kind) {
+        (Some(schema), QUANTITY) => {
+            allows_type(schema, "string") && schema.get("contentMediaType").is_none()
+        }
+        (Some(schema), kind) => allows_type(schema, kind),
+        (None, _) => true,
     }
+}
+
+/// The names of the arguments that the schema declares.
+pub(crate) fn names(root: &Value) -> impl Iterator<Item = &str> {
+    let properties = root.get("properties").and_then(Value::as_object);
+    properties.into_iter().flat_map(|all| all.keys()).map(String::as_str)
+}
+
+/// The first part of the way to a value that valid arguments can also hold as something that leads no further:
+/// a text where a map may be, for instance.
+pub(crate) fn sometimes<'s>(root: &Value, selector: &'s Selector) -> Option<&'s str> {
+    let mut schema = root;
+    for step in selector.steps() {
+        let next = match step_into(dereference(root, schema)?, &step.key, step.index) {
+            Into::Schema(next) => next,
+            Into::Open | Into::Nothing => return None,
+        };
+        let kinds = dereference(root, next)?.get("type").and_then(Value::as_array);
+        let leads = |kind: &Value| matches!(kind.as_str(), Some("object" | "array"));
+        let last = selector.steps().last().is_some_and(|last| std::ptr::eq(last, step));
+        if !last && kinds.is_some_and(|kinds| !kinds.iter().all(leads)) {
+            return Some(&step.key);
+        }
+        schema = next;
+    }
+    None
 }
 
 /// The schema of one property, where the schema names it; follows references.
@@ -137,7 +170,7 @@ fn allows_type(schema: &Value, kind: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Presence, can_be, presence};
+    use super::{Presence, QUANTITY, can_be, presence, sometimes};
     use crate::selector::Selector;
     use serde_json::json;
 
@@ -156,6 +189,9 @@ mod tests {
                 "argv": { "type": "array", "items": { "type": "string" } },
                 "pair": { "type": "array", "prefixItems": [{ "type": "integer" }] },
                 "never": false,
+                "text": { "type": "string" },
+                "content": { "type": "string", "contentMediaType": "text/plain" },
+                "mixed": { "type": ["string", "object"], "properties": { "size": {} } },
                 "open": { "type": "object" },
                 "env": { "enum": ["a", "b"] },
                 "either": { "anyOf": [{ "properties": { "x": {} } }, { "type": "string" }] },
@@ -185,6 +221,17 @@ mod tests {
         assert!(kind("body.size", "integer") && !kind("body.size", "string"));
         assert!(kind("env", "string") && !kind("env", "integer"));
         assert!(kind("open.x", "string"));
+        assert!(kind("text", QUANTITY) && !kind("body", QUANTITY) && !kind("content", QUANTITY));
+        assert!(kind("content", "string"));
+        let sometimes = |text: &str| {
+            let selector = Selector::condition(text).unwrap();
+            sometimes(&closed, &selector).map(str::to_owned)
+        };
+        assert_eq!(sometimes("mixed.size"), Some("mixed".to_owned()));
+        assert_eq!(
+            [sometimes("mixed"), sometimes("body.size"), sometimes("open.x")],
+            [None, None, None]
+        );
         let mounts = Selector::declared("argv[]").unwrap();
         assert_eq!(presence(&closed, &mounts), Presence::Declared);
         let mounts = Selector::declared("body[]").unwrap();

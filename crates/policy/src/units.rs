@@ -4,6 +4,7 @@
 //! Exact and case-sensitive; no fractions, signs, exponents or spaces, so that there is nothing to
 //! round and `10mb` is an error instead of a guess. It knows no compound forms such as `1h30m`.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Size units in bytes. A bare number is bytes.
@@ -69,6 +70,35 @@ pub enum Quantity {
     Bytes(u64),
     /// Microseconds.
     Micros(u64),
+}
+
+impl Quantity {
+    /// A length of time; parts of a microsecond count as one.
+    #[must_use]
+    pub fn of_time(time: Duration) -> Quantity {
+        let micros = time.as_nanos().div_ceil(1_000);
+        Quantity::Micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+}
+
+/// In the largest unit that says it exactly, so that it reads back as the same quantity. A time that is
+/// no whole number of milliseconds has no exact text and is rounded up to the next.
+impl fmt::Display for Quantity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (amount, units) = match *self {
+            Quantity::Bytes(bytes) => (bytes, SIZES.as_slice()),
+            Quantity::Micros(micros) => {
+                let least = TIMES.first().map_or(1, |(_, factor)| *factor);
+                (micros.div_ceil(least).saturating_mul(least), TIMES.as_slice())
+            }
+        };
+        let exact =
+            |(_, factor): &&(&str, u64)| amount.is_multiple_of(*factor) && amount >= *factor;
+        match units.iter().filter(exact).max_by_key(|(_, factor)| factor) {
+            Some((unit, factor)) => write!(out, "{}{unit}", amount / factor),
+            None => write!(out, "0{}", units.first().map_or("", |(unit, _)| unit)),
+        }
+    }
 }
 
 /// Bytes of `10MiB` or `1024`.
@@ -200,6 +230,22 @@ mod tests {
         }
         assert_eq!(duration("30"), Err(UnitError::NoUnit(text("30"))));
         assert!(matches!(duration("213503983d"), Err(UnitError::TooLarge(_))));
+    }
+
+    #[test]
+    fn a_quantity_is_shown_as_people_write_it() {
+        for text in [
+            "0", "7", "1023", "1KiB", "1025", "1KB", "10MiB", "10MB", "3GiB", "0ms", "1ms",
+            "1500ms", "30s", "90s", "5m", "2h", "1d", "25h",
+        ] {
+            assert_eq!(quantity(text).unwrap().to_string(), text);
+        }
+        for (text, shown) in [("60s", "1m"), ("24h", "1d"), ("30000ms", "30s"), ("1024KiB", "1MiB")]
+        {
+            assert_eq!(quantity(text).unwrap().to_string(), shown);
+        }
+        assert_eq!(Quantity::of_time(Duration::from_secs(90)), Quantity::Micros(90_000_000));
+        assert_eq!(Quantity::of_time(Duration::from_nanos(1)).to_string(), "1ms");
     }
 
     #[test]

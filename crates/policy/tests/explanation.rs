@@ -77,12 +77,12 @@ fn a_denial_names_the_nearest_allow_rules() {
     );
     assert_eq!(
         nearest(&read("docs/private/a"))[0],
-        "read-docs: except 1 unreleased not not path_glob docs/private/** (\"false\")"
+        "read-docs: except 1 docs/private/a (unreleased) not not path_glob docs/private/** (\"false\")"
     );
     let missing = nearest(&call("fs.read", json!({})));
     assert_eq!(
         missing[0],
-        "read-docs: path_glob nothing not docs/** or *.md (\"unknown\"), except 1 unreleased not not path_glob docs/private/** (\"false\")"
+        "read-docs: path_glob nothing not docs/** or *.md (\"unknown\"), except 1 nothing (unreleased) not not path_glob docs/private/** (\"false\")"
     );
     assert_eq!(
         nearest(&call("fs.raed", json!({})))[0],

@@ -135,7 +135,7 @@ fn a_sum_is_held_against_the_schema() {
     };
     assert_eq!(
         errors(&of("deploy.apply", "sum: args.count, max: 10s")),
-        ["3:76: rule 1 `a`: limit 1: args: `count` can never be held against `<= 10000ms`"]
+        ["3:76: rule 1 `a`: limit 1: args: `count` can never be held against `<= 10s`"]
     );
     assert_eq!(
         errors(&of("deploy.apply", "sum: args.dry, max: 10")),

@@ -14,6 +14,7 @@ mod fixture;
 use fixture::{catalogue, errors, file, policy, tools, warnings};
 use policy::document::Source;
 use policy::{Catalogue, CatalogueError, Policy};
+use serde_json::json;
 
 /// One rule on line 3 that must be refused with exactly this.
 fn refused(rule: &str, expected: &[&str]) {
@@ -142,8 +143,86 @@ fn arguments_are_checked_against_the_schema() {
     args(
         "deploy.apply",
         "count: \"< 30s\"",
-        "51: rule 1 `a`: args: `count` can never be held against `< 30000ms`",
+        "51: rule 1 `a`: args: `count` can never be held against `< 30s`",
     );
+}
+
+/// A tool whose text is shown in one of two forms, as that of a program is.
+fn shell() -> Catalogue {
+    let text = json!({ "type": ["string", "object"], "contentMediaType": "text/plain",
+                       "properties": { "bytes": { "type": "integer" } } });
+    let values = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+    let list = json!({ "type": "array", "items": { "type": "string" } });
+    let schema = json!({ "type": "object", "additionalProperties": false, "properties": {
+        "program": { "type": "string" }, "argv": list, "env": list, "env_values": values,
+        "stdin": text, "stdin_bytes": { "type": "integer" }, "timeout": { "type": "string" } } });
+    let tool =
+        policy::Tool { name: "sh".to_owned(), schema, paths: Vec::new(), ..tools().remove(0) };
+    Catalogue::new(vec![tool]).unwrap()
+}
+
+/// What is said of a condition on an argument of that tool, with the hint.
+fn hinted(args: &str) -> (String, String) {
+    let text = file(&format!(
+        "- {{ name: a, match: {{ tool: sh, args: {{ {args} }} }}, action: allow }}\n"
+    ));
+    let loaded = Policy::load(&Source::new("p.yaml", text), &shell());
+    let found = loaded.map_or_else(|found| found, |loaded| loaded.warnings);
+    let first = found.first().map(|found| (found.message.clone(), found.hint.clone()));
+    let (message, hint) = first.unwrap_or_default();
+    (message.replace("rule 1 `a`: ", ""), hint.unwrap_or_default())
+}
+
+#[test]
+fn a_condition_no_argument_can_meet_says_what_to_write() {
+    for (args, message, hint) in [
+        (
+            "programm: x",
+            "args: tool `sh` has no argument `programm`",
+            "did you mean `program`? arguments are argv, env, ",
+        ),
+        (
+            "zzz: x",
+            "args: tool `sh` has no argument `zzz`",
+            "arguments are argv, env, env_values, program, stdin, ",
+        ),
+        ("\"argv[1]\": x", "args: tool `sh` has no argument `argv[1]`", "write `argv.1`"),
+        (
+            "env.STAGE: x",
+            "args: tool `sh` has no argument `env.STAGE`",
+            "did you mean `env_values.STAGE`?",
+        ),
+        (
+            "env: [CI]",
+            "args: `env` can never be held against `CI`",
+            "it is a list, and a condition is about one value: `env.0`",
+        ),
+        (
+            "stdin: \"<= 1MiB\"",
+            "args: `stdin` can never be held against `<= 1MiB`",
+            "did you mean `stdin_bytes`?",
+        ),
+        (
+            "stdin.bytes: \"<= 1MiB\"",
+            "`stdin.bytes` is unknown where `stdin` is given in full",
+            "`stdin_bytes` is always known",
+        ),
+        ("timeout: 30", "args: `timeout` can never be held against `30`", "another kind of value"),
+    ] {
+        let (told, help) = hinted(args);
+        assert_eq!(told, message, "{args}");
+        assert!(help.contains(hint), "{args}: {help}");
+    }
+    for good in [
+        "program: x",
+        "argv.1: x",
+        "env_values.STAGE: x",
+        "timeout: \"<= 30s\"",
+        "stdin_bytes: \"<= 1MiB\"",
+        "stdin: x",
+    ] {
+        assert_eq!(hinted(good), (String::new(), String::new()), "{good}");
+    }
 }
 
 #[test]
@@ -234,7 +313,7 @@ fn excepts_and_constraints_are_checked() {
     );
     refused(
         &rule("constraints: { timeout: 30 }"),
-        &["3:79: rule 1 `a`: constraints: timeout must be a text, found a whole number"],
+        &["3:79: rule 1 `a`: constraints: timeout: `30` has no unit of time"],
     );
     refused(
         &rule("constraints: { timeout: 30 s }"),
@@ -355,6 +434,18 @@ fn rules_that_cannot_matter_are_warned_about() {
         &rule("d", "tool: deploy.apply, args: { env: [x, y] }", "deny"),
         &[],
     );
+    // Whoever is stopped is told every reason, so another reason is an effect.
+    for action in ["deny", "require_review"] {
+        let said = |name: &str, reason: &str| {
+            format!("{{ name: {name}, match: {{ {docs} }}, action: {action}{reason} }}")
+        };
+        let covered = "4:11: rule 2 `b`: has no effect, rule 1 `a` covers all of it";
+        warned(&said("a", ", reason: x"), &said("b", ", reason: y"), &[]);
+        warned(&said("a", ", reason: x"), &said("b", ", reason: x"), &[covered]);
+        warned(&said("a", ", reason: x"), &said("b", ""), &[covered]);
+        let first = "3:11: rule 1 `a`: has no effect, rule 2 `b` covers all of it";
+        warned(&said("a", ""), &said("b", ", reason: y"), &[first]);
+    }
     let excepted = "{ name: d, match: { tool: fs.read }, action: deny, except: [{ role: admin }] }";
     warned(&rule("a", "tool: fs.read", "allow"), excepted, &[]);
     warned(
@@ -362,6 +453,23 @@ fn rules_that_cannot_matter_are_warned_about() {
         &rule("b", "tool: fs.read", "allow"),
         &["3:29: rule 1 `a`: no registered tool matches `net.*`"],
     );
+}
+
+/// There are no sessions, so a rule about one guards nothing; its author should know.
+#[test]
+fn a_rule_about_a_session_is_warned_about() {
+    for fields in ["mode: explore", "tool: fs.read, state: busy"] {
+        for action in ["allow", "deny", "require_review"] {
+            let text = file(&format!("- {{ name: a, match: {{ {fields} }}, action: {action} }}\n"));
+            let expected = "3:11: rule 1 `a`: rule will never trigger, as no caller has a session with a mode or a state";
+            assert_eq!(warnings(&text), [expected], "{fields}");
+        }
+    }
+    let except = "- { name: a, match: { tool: fs.read }, action: deny, except: [{ role: x }, { mode: debug }] }\n";
+    let expected = "3:11: rule 1 `a`: except item 2 will never hold, as no caller has a session with a mode or a state";
+    assert_eq!(warnings(&file(except)), [expected]);
+    let other = except.replace("mode: debug", "role: y");
+    assert_eq!(warnings(&file(&other)), Vec::<String>::new(), "control");
 }
 
 #[test]

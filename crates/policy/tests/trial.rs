@@ -51,6 +51,41 @@ fn tests_of_the_file_run() {
     assert!(results[0].passed() && !results[1].passed());
 }
 
+/// Paths are resolved before rules are asked, in a test as in a call; one that leaves the project reaches no rule.
+#[test]
+fn a_test_has_its_paths_in_the_form_of_a_call() {
+    let check = |path: &str, decision: &str, expected: Option<&str>| {
+        for strict in [true, false] {
+            let text = file(
+                "- { name: all, match: { tool: \"fs.*\" }, action: allow }\n\
+                 - { name: x, match: { tool: fs.read, path_glob: /x }, action: deny }\n",
+            ) + &format!(
+                "tests: [{{ name: t, strict: {strict}, call: {{ tool: fs.read, args: {{ path: {path} }} }}, \
+                 expect: {{ decision: {decision} }} }}]\n"
+            );
+            let policy = load(&text).unwrap().policy;
+            let result = &policy.run_tests(|_, _| Ok(()))[0];
+            let failure = result.failure.as_deref();
+            assert_eq!(failure.is_some(), expected.is_some(), "{path}: {failure:?}");
+            assert!(
+                failure.unwrap_or_default().contains(expected.unwrap_or_default()),
+                "{failure:?}"
+            );
+            let reaches = result.rules.is_empty();
+            assert_eq!(policy.test_calls().count(), usize::from(!reaches), "{path}");
+        }
+    };
+    check("docs/a", "allow", None);
+    check("docs/../x", "deny, rule: x", None);
+    check("docs/..//./x", "deny, rule: x", None);
+    check("docs/../x", "allow", Some("decided deny: denied by `x`"));
+    let outside = Some("refused at validation: path `/etc/passwd` leaves the project root");
+    check("/etc/passwd", "allow", outside);
+    check("/etc/passwd", "deny", None);
+    check("/etc/passwd", "deny, rule: x", outside);
+    check("docs/../../x", "allow", Some("`docs/../../x` leaves the project root"));
+}
+
 #[test]
 fn tests_of_the_file_are_checked() {
     for (case, expected) in [
@@ -64,7 +99,11 @@ fn tests_of_the_file_are_checked() {
         ),
         (
             "{ name: a, call: { tool: fs.read }, expect: { decision: deny, rule: zz } }",
-            "3:71: expect: unknown rule `zz`",
+            "3:71: test 1: expect: unknown rule `zz`",
+        ),
+        (
+            "{ name: a, call: { tool: fs.read, mode: nonsense }, expect: { decision: deny } }",
+            "3:43: test 1: call: mode: unknown mode `nonsense`",
         ),
         (
             "{ name: a, call: { tool: fs.read, args: 3 }, expect: { decision: deny } }",

@@ -18,7 +18,7 @@ use crate::record::DecidedCall;
 
 pub use engine::policy::{
     Changed, Comparison, Coverage, Decision, Effect, Explanation, Layer, Mutation, MutationError,
-    Shift, TestResult, Truth, Verdict,
+    NearMiss, Shift, TestResult, Truth, Verdict,
 };
 
 /// Largest policy file, in bytes: what the rule language itself takes.

@@ -176,12 +176,23 @@ pub struct Limits {
     pub open_files: u32,
     /// Everything written to the workspace, `/tmp`, the home folder and `/dev/shm`, in bytes.
     pub workspace_bytes: u64,
+    /// Bytes of any one file as the program leaves it, wherever it may write; without it, as many as the workspace
+    /// may have.
+    pub file_bytes: Option<u64>,
     /// Files and folders created in the same places.
     pub workspace_inodes: u64,
     /// Processor time per wall time, in thousandths of one processor. Needs a cgroup.
     pub cpu_thousandths: Option<u32>,
     /// Processor time of everything inside together, set-up included; then everything is killed.
     pub cpu_time: Option<Duration>,
+}
+
+impl Limits {
+    /// Bytes of the largest file a program may write.
+    #[must_use]
+    pub fn largest_file(&self) -> u64 {
+        self.file_bytes.unwrap_or(self.workspace_bytes).min(self.workspace_bytes)
+    }
 }
 
 impl Default for Limits {
@@ -196,6 +207,7 @@ impl Default for Limits {
             pids: 128,
             open_files: 1024,
             workspace_bytes: 1024 * MIB,
+            file_bytes: None,
             workspace_inodes: 200_000,
             cpu_thousandths: None,
             cpu_time: None,

@@ -118,6 +118,44 @@ fn what_is_written_to_memory_file_systems_is_bounded() {
     assert_eq!(run(&sparse).end, End::DiskFull);
 }
 
+/// Each file by itself, wherever it is written and however it grows; the control is a file that just fits.
+#[test]
+fn one_file_is_bounded() {
+    let project = Project::new();
+    project.file("long", &"x".repeat(20_000));
+    for (write, ends) in [
+        ("head -c {size} /dev/zero > f", true),
+        ("head -c {size} /dev/zero > /tmp/f", true),
+        ("head -c {half} /dev/zero > f; head -c {half} /dev/zero >> f", true),
+        ("truncate -s {size} f", true),
+        ("fallocate -l {size} f", true),
+        // Two files of half the size each are two files.
+        ("head -c {half} /dev/zero > f; head -c {half} /dev/zero > g", false),
+    ] {
+        let over = |size: u64| {
+            let text = write.replace("{size}", &size.to_string());
+            let mut spec = project.sh(&text.replace("{half}", &(size / 2).to_string()));
+            spec.limits.file_bytes = Some(10_000);
+            run(&spec)
+        };
+        let outcome = over(20_000);
+        assert_eq!(outcome.end != End::Exited(0), ends, "{write}: {outcome:?}");
+        assert_eq!(over(10_000).end, End::Exited(0), "control: {write}");
+        let limits = &outcome.receipt.limits;
+        let limit = limits.iter().find(|limit| limit.name == "file").unwrap();
+        assert_eq!((limit.value, limit.mechanism), (10_000, Mechanism::Rlimit));
+    }
+    let mut raised = project.sh("ulimit -f unlimited && head -c 20000 /dev/zero > f");
+    raised.limits.file_bytes = Some(10_000);
+    assert_ne!(run(&raised).end, End::Exited(0));
+    let mut none = project.sh("cat long > /dev/null; : > f; ! echo x > f");
+    none.limits.file_bytes = Some(0);
+    assert_ne!(run(&none).end, End::Exited(0), "the signal ends it");
+    let mut quiet = project.sh("trap '' XFSZ; cat long > /dev/null; : > f; ! echo x > f");
+    quiet.limits.file_bytes = Some(0);
+    assert_eq!(run(&quiet).end, End::Exited(0), "reading is not bounded, and no byte is written");
+}
+
 #[test]
 fn processes_are_bounded() {
     let bomb = "my $n = 0; while (1) { my $pid = fork; defined $pid or last; \

@@ -61,17 +61,26 @@ pub(crate) struct Explain {
     #[arg(required_unless_present = "record", conflicts_with = "record")]
     pub(crate) tool: Option<String>,
     /// A call on record, by the sequence of its `call.decided`, under the rules in force then
-    #[arg(long, value_name = "SEQUENCE", conflicts_with_all = ["arguments", "principal", "role"])]
+    #[arg(long, value_name = "SEQUENCE", conflicts_with_all = ["arguments", "principal", "role", "tag", "mode", "state"])]
     pub(crate) record: Option<u64>,
-    /// An argument, `name=value`; a value that is JSON is taken as JSON
+    /// An argument as rules see it, `name=value`; JSON is taken as JSON where the argument is no text
     #[arg(long = "arg", short = 'a', value_name = "NAME=VALUE")]
     pub(crate) arguments: Vec<String>,
-    /// Who calls; this process's user without it
+    /// Who calls, with the roles and tags that are registered; this process's user without it
     #[arg(long)]
     pub(crate) principal: Option<String>,
-    /// A role of the caller
+    /// A role of the caller, instead of those that are registered
     #[arg(long)]
     pub(crate) role: Vec<String>,
+    /// A tag of the caller, instead of those that are registered
+    #[arg(long)]
+    pub(crate) tag: Vec<String>,
+    /// The mode of the caller's session
+    #[arg(long)]
+    pub(crate) mode: Option<String>,
+    /// The state of the caller's session
+    #[arg(long)]
+    pub(crate) state: Option<String>,
 }
 
 /// `palisade policy apply`.

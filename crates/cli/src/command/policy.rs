@@ -66,11 +66,10 @@ fn check(global: &Global, file: Option<&Path>) -> Result<Exit, Failure> {
             output::talk(output::tame(warning.render(source).trim_end()));
         }
     }
-    output::line(format!(
-        "{} is valid: {} rules, {} warnings",
-        path.display(),
-        loaded.policy.rule_count(),
-        loaded.warnings.len()
-    ));
+    let count =
+        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let rules = count(loaded.policy.rule_count(), "rule");
+    let warnings = count(loaded.warnings.len(), "warning");
+    output::line(format!("{} is valid: {rules}, {warnings}", path.display()));
     Ok(Exit::Ok)
 }

@@ -10,7 +10,7 @@ use runner::call::{self, Call, CallError, Described, Direct, Told};
 use runner::history::History;
 use runner::peer::{Client, ClientError};
 use runner::tickets::Ticket;
-use runner::{Adopt, Layout, RunId, StepState};
+use runner::{Adopt, Guard, Layout, RunId, StepState};
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
@@ -75,10 +75,16 @@ fn show(global: &Global, name: &str) -> Result<Exit, Failure> {
     output::line(format!("tool       {}", tool.name));
     output::line(format!("effect     {}", effect(tool)));
     output::line(format!("tags       {}", tool.tags.join(", ")));
-    for (title, schema) in [("arguments", &tool.arguments), ("result", &tool.result)] {
+    let in_rules = Some(&tool.in_rules);
+    let arguments = tool.arguments.as_ref();
+    for (title, schema, without) in [
+        ("arguments", arguments, runner::tool::command(name).unwrap_or("none")),
+        ("in rules", in_rules.filter(|schema| arguments != Some(schema)), "the same"),
+        ("result", tool.result.as_ref(), "none"),
+    ] {
         match schema {
             Some(schema) => output::line(format!("{title:<10} {schema:#}")),
-            None => output::line(format!("{title:<10} none")),
+            None => output::line(format!("{title:<10} {without}")),
         }
     }
     Ok(Exit::Ok)
@@ -243,6 +249,10 @@ fn print(global: &Global, history: &History, told: &Told) -> Result<(), Failure>
     }
     if let Some(by) = &told.stopped_by {
         output::talk(format!("stopped by {}", guard(by)));
+        let again = session::again(global);
+        for missed in history.missed(told.run).iter().filter(|_| by.kind == Guard::Policy) {
+            output::missed(missed, &again).into_iter().for_each(output::talk);
+        }
     } else if told.state != StepState::Succeeded {
         let line = told.line.as_deref().unwrap_or_else(|| told.state.name());
         output::talk(format!("{}: {}", told.state.name(), printable(line)));

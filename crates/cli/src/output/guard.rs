@@ -1,6 +1,8 @@
 //! What stopped a step, in words: the one wording for progress lines, `runs show` and the end of a run.
 //! What stopped a step was found out long before; nothing is guessed here.
 
+use runner::history::Missed;
+use runner::policy::NearMiss;
 use runner::{Guard, StoppedBy};
 
 use super::printable;
@@ -19,6 +21,21 @@ pub(crate) fn guard(by: &StoppedBy) -> String {
     } else {
         format!("{kind} `{name}`: {detail}")
     }
+}
+
+/// One line: the allow rule that came nearest, and what kept it from matching.
+pub(crate) fn near(miss: &NearMiss) -> String {
+    let failed = miss.failed.iter().map(|condition| {
+        format!("{} wants {}, found {}", condition.field, condition.wanted, condition.found)
+    });
+    let failed = failed.collect::<Vec<_>>().join("; ");
+    printable(&format!("nearest: `{}` would allow it, but {failed}", miss.rule))
+}
+
+/// Two lines: what came nearest to allowing a call on record, and how to see the whole decision.
+pub(crate) fn missed(missed: &Missed, again: &str) -> [String; 2] {
+    let all = format!("{again} policy explain --record {} shows all of it", missed.sequence);
+    [near(&missed.nearest), all]
 }
 
 #[cfg(test)]

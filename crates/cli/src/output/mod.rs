@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-pub(crate) use guard::guard;
+pub(crate) use guard::{guard, missed, near};
 pub(crate) use table::Table;
 pub(crate) use time::{elapsed, instant, stamp};
 

@@ -78,8 +78,8 @@ fn every_command_prints_one_value_with_keys_that_stay() {
         0,
         "engine.slots journal.max_size policy.extension policy.file principals redaction.patterns redaction.rules sandbox.allow_unsafe sandbox.landlock_floor state.folder",
     );
-    check("tool list", 0, "[arguments effect name result tags]");
-    check("tool show fs.read", 0, "arguments effect name result tags");
+    check("tool list", 0, "[arguments effect in_rules name result tags]");
+    check("tool show fs.read", 0, "arguments effect in_rules name result tags");
     check("tool call fs.read -a path=good.yaml", 0, "line outputs run state stderr stdout tool");
     check(
         "tool call exec.run -a argv=[\"true\"]",

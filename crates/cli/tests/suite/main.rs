@@ -16,6 +16,7 @@ mod disclosure;
 mod document;
 mod evidence;
 mod example;
+mod explained;
 mod exported;
 mod extension;
 mod hidden;

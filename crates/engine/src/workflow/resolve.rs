@@ -9,6 +9,8 @@ use super::sandbox::SandboxRequest;
 use super::shown::Showing;
 use super::step::{Access, Action, Step};
 use super::value::ValueTemplate;
+use policy::units::Quantity;
+
 use crate::expression::{Expression, Fault, Kinds, Scope, Template};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -149,6 +151,7 @@ pub fn resolve(step: &Step, scope: &Scope<'_>) -> Result<Call, ResolveError> {
         args.insert("secrets".to_owned(), format!(",{names}").into());
     }
     filler.held(&step.sandbox, &mut args)?;
+    args.insert("timeout".to_owned(), Quantity::of_time(step.timeout).to_string().into());
     let stdin = match &step.stdin {
         Some(template) => filler.text("stdin", template)?.into_bytes(),
         None => Vec::new(),
@@ -187,6 +190,8 @@ fn given(
     files: &[(String, Vec<u8>)],
 ) {
     let mut showing = Showing::new();
+    // Always there, so that a rule can bound it; the text is shown in one of two forms.
+    args.insert("stdin_bytes".to_owned(), stdin.len().into());
     if !env.is_empty() {
         let values = env.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         args.insert("env_values".to_owned(), showing.named(values).into());

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Verdict;
+
 use super::approve::Approve;
 
 /// What a limit counts.
@@ -43,6 +45,17 @@ pub enum Exceed {
     RequireReview,
     /// It is denied.
     Deny,
+}
+
+impl Exceed {
+    /// The verdict on such a call.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Exceed::RequireReview => Verdict::RequireReview,
+            Exceed::Deny => Verdict::Deny,
+        }
+    }
 }
 
 /// One reservation a call needs.

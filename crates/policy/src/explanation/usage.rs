@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Explanation;
-use crate::decision::{Charge, Decision, Exceed};
+use crate::decision::{Charge, Decision, Exceed, Verdict};
 use crate::quota::{Account, Ledger};
 
 /// One limit the call is held to.
@@ -52,6 +52,13 @@ fn usage(charge: &Charge, used: Option<u64>) -> Usage {
 }
 
 impl Explanation {
+    /// What would come of the call: the decision, or what becomes of it where it does not fit a limit.
+    #[must_use]
+    pub fn outcome(&self) -> Verdict {
+        let over = self.limits.iter().filter(|limit| limit.fits == Some(false));
+        over.map(|limit| limit.on_exceed.verdict()).fold(self.decision.verdict, Verdict::max)
+    }
+
     /// The same with what `ledger` holds against each limit at the time `now`, in microseconds.
     #[must_use]
     pub fn weighed(mut self, ledger: &Ledger, account: &Account, now: u64) -> Explanation {

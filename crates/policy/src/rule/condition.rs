@@ -45,7 +45,7 @@ pub(super) fn read(node: &Node, label: &str, part: Part, report: &mut Report) ->
         tools: reader.tools(),
         caller_tags: reader.each("caller_tag", labels),
         roles: reader.each("role", labels),
-        modes: reader.each("mode", mode_of),
+        modes: reader.each("mode", |_, text| mode(text)),
         states: reader.each("state", labels),
         principals: reader
             .each("principal", |_, text| NamePattern::parse(text).map_err(Into::into)),
@@ -58,9 +58,20 @@ pub(super) fn read(node: &Node, label: &str, part: Part, report: &mut Report) ->
 }
 
 /// Why an entry is refused, and what would help.
-struct Refusal {
+pub(super) struct Refusal {
     message: String,
     hint: Option<String>,
+}
+
+impl Refusal {
+    /// As a finding on `what`.
+    pub(super) fn at(self, span: Span, what: &str) -> Diagnostic {
+        let found = Diagnostic::error(span, format!("{what}: {}", self.message));
+        match self.hint {
+            Some(hint) => found.with_hint(hint),
+            None => found,
+        }
+    }
 }
 
 impl From<PatternError> for Refusal {
@@ -76,7 +87,8 @@ fn name_of(field: &str, text: &str) -> Result<String, Refusal> {
     Err(Refusal { message: format!("`{text}` cannot be a {field}"), hint: None })
 }
 
-fn mode_of(_field: &str, text: &str) -> Result<String, Refusal> {
+/// A mode there is.
+pub(super) fn mode(text: &str) -> Result<String, Refusal> {
     if MODES.contains(&text) {
         return Ok(text.to_owned());
     }
@@ -142,13 +154,8 @@ impl Reader<'_> {
     fn keep<T>(&mut self, name: &str, entry: Result<T, Refusal>, span: Span) -> Option<T> {
         match entry {
             Ok(entry) => Some(entry),
-            Err(Refusal { message, hint }) => {
-                let message = format!("{}: {name}: {message}", self.what);
-                let found = Diagnostic::error(span, message);
-                self.report.add(match hint {
-                    Some(hint) => found.with_hint(hint),
-                    None => found,
-                });
+            Err(refusal) => {
+                self.report.add(refusal.at(span, &format!("{}: {name}", self.what)));
                 None
             }
         }

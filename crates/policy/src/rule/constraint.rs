@@ -27,6 +27,11 @@ pub(super) fn read(node: &Node, label: &str, report: &mut Report) -> Constraints
     let take = |name: &str| fields.optional(name).map(|node| (node, format!("{what}: {name}")));
     let profile = take("profile").map(|(node, what)| profile(node, &what));
     let timeout = take("timeout").map(|(node, what)| {
+        if let Yaml::Int(number) = node.value {
+            let message = format!("{what}: `{number}` has no unit of time");
+            return Err(Diagnostic::error(node.span, message)
+                .with_hint("write a time such as `30s`; the units are ms, s, m, h and d"));
+        }
         let text = node.text(&what)?;
         units::duration(text).map_err(|error| bad_unit(node, &what, &error))
     });

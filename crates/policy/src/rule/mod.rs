@@ -21,6 +21,7 @@ use crate::catalogue::{Effect, Entry};
 use crate::decision::{Action, Approve, Constraints, Layer};
 use crate::document::{Diagnostic, Node, Span};
 use crate::pattern::{HostPattern, NamePattern, PathPattern};
+use crate::schema::QUANTITY;
 use crate::selector::Selector;
 use crate::units::{Quantity, UnitError};
 
@@ -122,14 +123,14 @@ pub(crate) enum Accepted {
 }
 
 impl Accepted {
-    /// The JSON Schema types a value must have one of for this to be known.
+    /// The kinds of value one of which it takes for this to be known, as `schema::can_be` takes them.
     pub(crate) fn kinds(&self) -> &'static [&'static str] {
         match self {
             Accepted::Text(_) | Accepted::Glob(_) => &["string"],
             Accepted::Int(_) => &["integer"],
             Accepted::Bool(_) => &["boolean"],
-            Accepted::Bound(Bound { quantity: Quantity::Bytes(_), .. }) => &["string", "integer"],
-            Accepted::Bound(Bound { quantity: Quantity::Micros(_), .. }) => &["string"],
+            Accepted::Bound(Bound { quantity: Quantity::Bytes(_), .. }) => &[QUANTITY, "integer"],
+            Accepted::Bound(Bound { quantity: Quantity::Micros(_), .. }) => &[QUANTITY],
         }
     }
 }
@@ -176,10 +177,9 @@ impl fmt::Display for Accepted {
             Accepted::Int(number) => write!(out, "{number}"),
             Accepted::Bool(value) => write!(out, "{value}"),
             Accepted::Glob(glob) => write!(out, "glob {glob}"),
-            Accepted::Bound(Bound { operator, quantity }) => match quantity {
-                Quantity::Bytes(bytes) => write!(out, "{} {bytes}", operator.sign()),
-                Quantity::Micros(micros) => write!(out, "{} {}ms", operator.sign(), micros / 1_000),
-            },
+            Accepted::Bound(Bound { operator, quantity }) => {
+                write!(out, "{} {quantity}", operator.sign())
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::condition::texts;
+use super::condition::{self, texts};
 use crate::call::OwnedCall;
 use crate::decision::Verdict;
 use crate::document::{Diagnostic, Fields, Node, Report, Span, Yaml};
@@ -17,10 +17,15 @@ const CASES_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
+    /// Its place in the file, from 1.
+    pub(crate) number: usize,
     pub(crate) span: Span,
     /// Whether the arguments must fit the tool's schema.
     pub(crate) strict: bool,
+    /// The call, its paths resolved once the file has loaded.
     pub(crate) call: OwnedCall,
+    /// A path of the call that leaves the project, so that no rule is asked.
+    pub(crate) outside: Option<String>,
     pub(crate) verdict: Verdict,
     /// A rule that must be among those that decided.
     pub(crate) rule: Option<(String, Span)>,
@@ -51,9 +56,11 @@ fn case(node: &Node, number: usize, report: &mut Report) -> Option<Case> {
     let (verdict, rule) = expect?;
     Some(Case {
         name: name?.to_owned(),
+        number,
         span: node.span,
         strict: strict?,
         call: call?,
+        outside: None,
         verdict,
         rule,
     })
@@ -67,7 +74,13 @@ fn call(node: &Node, what: &str, report: &mut Report) -> Option<OwnedCall> {
         let node = fields.optional(name)?;
         report.take(node.text(&format!("{what}: {name}"))).map(str::to_owned)
     };
-    let (principal, mode, state) = (text("principal"), text("mode"), text("state"));
+    let (principal, state) = (text("principal"), text("state"));
+    let mode = fields.optional("mode").and_then(|node| {
+        let read = node.text(&format!("{what}: mode")).and_then(|text| {
+            condition::mode(text).map_err(|refusal| refusal.at(node.span, &format!("{what}: mode")))
+        });
+        report.take(read)
+    });
     let mut list = |name: &str| {
         let Some(node) = fields.optional(name) else { return Vec::new() };
         if matches!(&node.value, Yaml::List(items) if items.is_empty()) {

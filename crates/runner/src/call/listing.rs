@@ -20,6 +20,8 @@ pub struct Described {
     pub tags: Vec<String>,
     /// JSON Schema of the arguments of a direct call; none where a command of its own asks for it.
     pub arguments: Option<Value>,
+    /// JSON Schema of the arguments as rules see them; a call or a command makes them from what it is given.
+    pub in_rules: Value,
     /// JSON Schema of its result; none for programs.
     pub result: Option<Value>,
 }
@@ -35,6 +37,7 @@ pub fn tools() -> &'static [Described] {
 fn described() -> Vec<Described> {
     let described = |tool: engine::policy::Tool| Described {
         arguments: arguments(&tool),
+        in_rules: tool.schema.clone(),
         result: tool::result_schema(&tool.name),
         name: tool.name,
         effect: tool.effect,

@@ -10,7 +10,7 @@ use engine::run::Digest;
 use engine::workflow::Changes;
 use journal::ArtifactStore;
 use workspace::{
-    Blobs, CaptureLimits, Changeset, Entry, Layers, Patch, RelPath, capture, flags, patch,
+    Blobs, CaptureLimits, Changeset, Entry, Layers, Node, Patch, RelPath, capture, flags, patch,
 };
 
 use super::blobs::{Held, Stored};
@@ -26,6 +26,8 @@ pub(crate) struct Ended<'a> {
     pub(crate) given: Vec<&'a Path>,
     /// When the program began.
     pub(crate) began: SystemTime,
+    /// Bytes of the largest file there may be among it, where policy says.
+    pub(crate) largest: Option<u64>,
     /// What is to be kept.
     pub(crate) wanted: Changes,
     /// The secrets that must not be among it.
@@ -89,6 +91,7 @@ fn found(
     if changes.is_empty() {
         return Ok(());
     }
+    no_larger(&changes, ended.largest)?;
     let json = changes.to_json().map_err(|error| in_words(&error))?;
     if let Some(name) = ended.cover.values().known().first_in(&json) {
         return Err(format!("the name of a changed file holds the secret `{name}`"));
@@ -107,6 +110,23 @@ fn found(
     }
     told.kept = ended.wanted;
     Ok(())
+}
+
+/// A program is kept from writing a larger file; this also finds one that was there and that it only touched.
+fn no_larger(changes: &Changeset, largest: Option<u64>) -> Result<(), String> {
+    let size = |entry: &Entry| match entry.after {
+        Some(Node::File { size, .. }) => size,
+        Some(Node::Symlink { .. } | Node::Folder { .. }) | None => 0,
+    };
+    let largest = largest.unwrap_or(u64::MAX);
+    match changes.entries().iter().find(|entry| size(entry) > largest) {
+        Some(entry) => Err(format!(
+            "the changed file `{}` has {} bytes, and policy allows {largest}",
+            entry.path.as_str(),
+            size(entry)
+        )),
+        None => Ok(()),
+    }
 }
 
 fn keep_patch(artifacts: &ArtifactStore, diff: Patch) -> Result<PatchRef, String> {

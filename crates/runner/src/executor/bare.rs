@@ -140,7 +140,7 @@ fn start(
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", SCRIPT, "palisade", &limits.open_files.to_string(), &memory])
-        .arg((limits.workspace_bytes / BLOCK).to_string())
+        .arg((limits.largest_file() / BLOCK).to_string())
         .args(&spec.argv)
         .current_dir(&real.project)
         .env_clear();

@@ -112,7 +112,8 @@ fn captured(
     cover: &Cover,
 ) -> (Option<Told>, Result<(), String>) {
     let given = program.spec.workspace.files.iter().map(|(path, _)| path.as_path()).collect();
-    let ended = capture::Ended { layers, given, began, wanted: program.changes, cover };
+    let largest = program.spec.limits.file_bytes;
+    let ended = capture::Ended { layers, given, began, largest, wanted: program.changes, cover };
     capture::keep(&real.artifacts, (&job.name, job.attempt), &ended)
 }
 

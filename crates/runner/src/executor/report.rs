@@ -143,7 +143,7 @@ pub(super) fn ended(end: &End, blocked: Option<&Blocked>) -> Completion {
         End::OutOfMemory => limit("memory", "more memory than allowed"),
         End::PidsExceeded => limit("pids", "more processes than allowed"),
         End::CpuExceeded => limit("cpu_time", "more processor time than allowed"),
-        End::DiskFull => limit("workspace", "more workspace than allowed"),
+        End::DiskFull => limit("workspace", "more workspace, or a larger file, than allowed"),
         End::OutputExceeded => limit("output", "more output than allowed"),
         End::TimedOut => Completion {
             stopped_by: Some(stopped(Guard::Limit, "timeout", "longer than allowed")),

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use engine::policy::Redact;
+use engine::policy::{Redact, units};
 use engine::workflow::{SECRET_SUFFIX, shows};
 use sandbox::{Limits, Network, Spec};
 use serde_json::Value;
@@ -186,6 +186,7 @@ fn of_limits(limits: &Limits, parts: &mut Parts) {
         pids,
         open_files,
         workspace_bytes,
+        file_bytes,
         workspace_inodes,
         cpu_thousandths,
         cpu_time,
@@ -203,6 +204,7 @@ fn of_limits(limits: &Limits, parts: &mut Parts) {
     ];
     numbers.into_iter().for_each(|number| parts.number(number));
     parts.maybe(*memory_bytes);
+    parts.maybe(*file_bytes);
     parts.maybe(cpu_thousandths.map(u64::from));
     parts.maybe(cpu_time.as_ref().map(micros));
 }
@@ -231,10 +233,12 @@ pub(super) fn agrees(work: &Work) -> Result<(), Disagreement> {
             true => true,
             false => holds("env", name) && shown("env_values", name, value.as_bytes()),
         };
-    let reads = match arguments.get("stdin") {
-        Some(stdin) => shows(stdin, &spec.stdin),
-        None => spec.stdin.is_empty(),
-    };
+    let size = arguments.get("stdin_bytes").and_then(Value::as_u64).unwrap_or(0);
+    let reads = size == spec.stdin.len() as u64
+        && match arguments.get("stdin") {
+            Some(stdin) => shows(stdin, &spec.stdin),
+            None => spec.stdin.is_empty(),
+        };
     // One text with a comma before, between and after the names, as rules match it.
     let secrets = arguments.get("secrets").and_then(Value::as_str).unwrap_or_default();
     let given = |name: &str| !name.contains(',') && secrets.contains(&format!(",{name},"));
@@ -246,6 +250,7 @@ pub(super) fn agrees(work: &Work) -> Result<(), Disagreement> {
         ("program and words", same_words(program)),
         ("variables", spec.env.iter().all(|(name, value)| known(name, value))),
         ("standard input", reads),
+        ("time", in_time(arguments, spec)),
         ("files", files.iter().all(|(path, text)| shown("files", path.as_os_str(), text))),
         ("mounts", spec.mounts.iter().all(|mount| is_mounted(mount, spec, arguments))),
         ("hosts", program.hosts.iter().all(|host| holds("hosts", host.target.as_ref()))),
@@ -254,6 +259,13 @@ pub(super) fn agrees(work: &Work) -> Result<(), Disagreement> {
         ("secrets", spec.secrets.is_empty() && program.secrets.iter().all(|(_, name)| given(name))),
     ];
     checks.into_iter().find(|(_, same)| !same).map_or(Ok(()), |(what, _)| Err(Disagreement(what)))
+}
+
+/// Whether a program may run no longer than its arguments say.
+fn in_time(arguments: &Value, spec: &Spec) -> bool {
+    let Some(timeout) = arguments.get("timeout") else { return true };
+    let timeout = timeout.as_str().and_then(|text| units::duration(text).ok());
+    timeout.is_some_and(|timeout| spec.limits.wall <= timeout)
 }
 
 /// Whether the words of a program are its arguments': all of them, or those that run its script.

@@ -7,6 +7,7 @@
 mod action;
 mod bound;
 mod change;
+mod described;
 mod exposure;
 mod files;
 mod form;
@@ -27,8 +28,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::policy::{
-    Call, Catalogue, Charge, Constraints, Contribution, Decision, Explanation, Extended, OwnedCall,
-    Policy, Verdict,
+    Call, Catalogue, Charge, Constraints, Contribution, Decision, Extended, OwnedCall, Policy,
+    Verdict,
 };
 use engine::run::{Digest, Guard, Micros, StoppedBy};
 use engine::workflow::{InputError, InputSchema};
@@ -46,6 +47,7 @@ use crate::{clock, tool};
 
 pub(crate) use action::Sorted;
 pub(crate) use change::{CONFIRMED, CONFIRMED_BY, REPLACES};
+pub use described::Session;
 pub use files::FileFilter;
 pub(crate) use form::Form;
 pub(crate) use mount::target as mount_target;
@@ -429,17 +431,6 @@ pub(crate) fn fits(tool: &engine::policy::Tool, arguments: &Value) -> Result<(),
         return Ok(());
     }
     Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-}
-
-/// Why a call would be decided as it would be.
-#[must_use]
-pub fn explain(
-    policy: &Policy,
-    principal: &Principal,
-    tool: &str,
-    arguments: &Value,
-) -> Explanation {
-    policy.explain(&call(principal, tool, arguments))
 }
 
 pub(super) fn stopped_by(decision: &Decision) -> StoppedBy {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use engine::policy::{Basis, Decision, Profile, Reach, Verdict};
+use engine::policy::{Basis, Decision, Profile, Reach, Verdict, check_target};
 use engine::run::{Guard, StoppedBy};
 use serde_json::Value;
 
@@ -18,13 +18,17 @@ pub struct Granted {
     pub rule: Arc<str>,
 }
 
-/// Whether what a call says about its network is one story.
+/// Whether what a call says about its network is one story, and every host of it one that can be reached.
 ///
 /// # Errors
-/// What contradicts what.
+/// What contradicts what, or what is no host.
 pub(super) fn coherent(arguments: &Value) -> Result<(), String> {
-    let hosts =
-        arguments.get("hosts").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    let named = arguments.get("hosts").and_then(Value::as_array).into_iter().flatten();
+    let mut hosts = false;
+    for host in named.filter_map(Value::as_str) {
+        hosts = true;
+        check_target(host).map_err(|problem| format!("host `{host}` {problem}"))?;
+    }
     let profile = arguments.get("profile").and_then(Value::as_str);
     let network = arguments.get("network").and_then(Value::as_bool);
     let net = profile.is_some_and(|profile| profile.ends_with("-net"));
@@ -90,6 +94,11 @@ mod tests {
             (json!({ "hosts": ["a"], "network": false, "profile": "standard-net" }), false),
             (json!({ "hosts": [], "network": true, "profile": "strict" }), false),
             (json!({ "hosts": ["a"] }), false),
+            (
+                json!({ "hosts": ["https://a/b"], "network": true, "profile": "standard-net" }),
+                false,
+            ),
+            (json!({ "hosts": ["a", ""], "network": true, "profile": "standard-net" }), false),
             (json!({}), true),
         ] {
             assert_eq!(coherent(&arguments).is_ok(), good, "{arguments}");

@@ -1,10 +1,11 @@
 //! Calls on record: what policy saw, newest first, to be decided again under other rules.
 //! Records from before calls were kept hold none.
 
-use engine::policy::Policy;
 use engine::policy::document::Source;
-use engine::run::{Digest, Micros};
+use engine::policy::{NearMiss, Policy};
+use engine::run::{Digest, Micros, RunId};
 use journal::{Filter, Order};
+use serde_json::Value;
 
 use super::{History, HistoryError};
 use crate::record::{CALL_KIND, DecidedCall};
@@ -12,6 +13,9 @@ use crate::{gate, projection};
 
 /// Records read at a time.
 const PAGE: usize = 500;
+
+/// Decisions of one run that are looked at for what they missed.
+const MISSED_MAX: usize = 16;
 
 /// Which calls.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +35,43 @@ pub struct Decided {
     pub policy: Policy,
 }
 
+/// A call on record that no rule decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Missed {
+    /// The step it was made for.
+    pub step: String,
+    /// The sequence of its record.
+    pub sequence: u64,
+    /// The allow rule that came nearest.
+    pub nearest: NearMiss,
+}
+
 impl History {
+    /// The calls of a run that were denied because no rule allows them, the newest of each step, newest first. Of long
+    /// runs only the newest decisions are looked at; what cannot be read is left out.
+    #[must_use]
+    pub fn missed(&self, run: RunId) -> Vec<Missed> {
+        let filter = Filter {
+            kind_prefix: CALL_KIND.to_owned(),
+            stream: Some(run.0),
+            order: Order::NewestFirst,
+            ..Filter::default()
+        };
+        let mut found: Vec<Missed> = Vec::new();
+        for record in self.reader.filter(&self.log, &filter, MISSED_MAX).unwrap_or_default() {
+            let Ok(call) = serde_json::from_slice::<DecidedCall>(&record.payload) else { continue };
+            let denied = call.decision.get("verdict").and_then(Value::as_str) == Some("deny");
+            if !denied || found.iter().any(|other| *other.step == *call.step) {
+                continue;
+            }
+            let Some(policy) = self.policy_of(&call) else { continue };
+            let nearest = policy.explain(&call.call.borrowed()).nearest.into_iter().next();
+            let (step, sequence) = (call.step.into(), record.header.sequence);
+            found.extend(nearest.map(|nearest| Missed { step, sequence, nearest }));
+        }
+        found
+    }
+
     /// The call that the record at `sequence` keeps.
     ///
     /// # Errors

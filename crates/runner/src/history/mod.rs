@@ -24,7 +24,7 @@ use crate::projection::{self, Charged};
 
 pub use approval::{AnswerTold, ApprovalState, ApprovalTold, approvals_of};
 pub use beside::{MergeTold, Reached};
-pub use calls::{Calls, Decided};
+pub use calls::{Calls, Decided, Missed};
 pub use log::Logs;
 pub use run::{Recorded, RunHistory};
 

@@ -183,6 +183,7 @@ fn limits(step: &Step, admitted: &Admitted) -> Limits {
         wall: wall(step, admitted),
         output_bytes: asked.output_bytes.unwrap_or(usual.output_bytes),
         artifact_bytes: asked.artifact_bytes.unwrap_or(usual.artifact_bytes).min(largest),
+        file_bytes: admitted.constraints.max_file_size,
         memory_bytes: asked.memory_bytes.or(usual.memory_bytes),
         pids: count(asked.pids, usual.pids),
         open_files: count(asked.open_files, usual.open_files),

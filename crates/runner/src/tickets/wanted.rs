@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use engine::policy::document::suggest;
+use engine::policy::units::Quantity;
 use engine::run::Micros;
 use engine::workflow::is_scope;
 use serde::{Deserialize, Serialize};
@@ -171,7 +172,7 @@ impl Wanted {
             "tools": self.tools, "principal": principal,
             "paths": both(&self.paths, paths_of(one)),
             "reaches": both(&self.hosts, texts(one, "hosts")),
-            "scopes": self.scopes, "uses": self.uses(), "life": self.life().as_secs_f64(),
+            "scopes": self.scopes, "uses": self.uses(), "life": Quantity::of_time(self.life()).to_string(),
             "this_policy": self.this_policy, "scheme": self.scheme,
         });
         let workflow = self.workflow.as_deref().map(Value::from);

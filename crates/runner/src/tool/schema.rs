@@ -14,7 +14,9 @@ pub(super) fn exec_run() -> Value {
 
 /// `exec.shell`: a script for `/bin/sh`.
 pub(super) fn exec_shell() -> Value {
-    exec(&json!({ "script": { "type": "string", "minLength": 1 } }))
+    exec(
+        &json!({ "script": { "type": "string", "minLength": 1, "contentMediaType": "text/plain" } }),
+    )
 }
 
 /// `fs.read`, `fs.list`, `fs.exists`.
@@ -94,7 +96,7 @@ pub(super) fn ticket_mint() -> Value {
             "reaches": texts(),
             "scopes": texts(),
             "uses": { "type": "integer", "minimum": 1, "maximum": 65_535 },
-            "life": { "type": "number", "exclusiveMinimum": 0, "maximum": 86_400 },
+            "life": { "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" },
             "this_policy": { "type": "boolean", "default": false },
             "scheme": { "enum": ["secret", "signed"], "default": "secret" },
         }),
@@ -124,10 +126,11 @@ pub(super) fn secret_rotate() -> Value {
     object(&json!({ "name": { "type": "string", "minLength": 1 } }), &[])
 }
 
-/// A text that a program is given; a long one by size and digest.
+/// A text that a program is given; a long one by size and digest. It is content, so no rule takes it for a size.
 fn text() -> Value {
     json!({
         "type": ["string", "object"],
+        "contentMediaType": "text/plain",
         "required": ["bytes", "sha256"],
         "additionalProperties": false,
         "properties": {
@@ -148,6 +151,8 @@ fn exec(what: &Value) -> Value {
         "env": { "type": "array", "items": { "type": "string" } },
         "env_values": texts(),
         "stdin": text(),
+        "stdin_bytes": { "type": "integer", "minimum": 0 },
+        "timeout": { "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" },
         "files": texts(),
         "profile": { "enum": ["strict", "strict-net", "standard", "standard-net"] },
         "network": { "type": "boolean" },

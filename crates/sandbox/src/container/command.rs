@@ -185,6 +185,9 @@ fn may_have_children(profile: Profile) -> bool {
 fn limits(line: &mut Line, request: &Request<'_>) {
     let limits = &request.spec.limits;
     line.pair("--ulimit", format!("nofile={0}:{0}", limits.open_files));
+    if limits.file_bytes.is_some() {
+        line.pair("--ulimit", format!("fsize={0}:{0}", limits.largest_file()));
+    }
     match &request.place {
         Place::Ours { parent, .. } => {
             // Counted in the container's own user namespace, the runtime's `init` included.

@@ -57,7 +57,7 @@ pub enum Mechanism {
 /// A limit as it was set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LimitInForce {
-    /// What is limited: `memory`, `processes`, `cpu`, `cpu_time`, `open_files`, `workspace`, …
+    /// What is limited: `memory`, `processes`, `cpu`, `cpu_time`, `open_files`, `file`, `workspace`, …
     pub name: &'static str,
     /// How much.
     pub value: u64,
@@ -190,13 +190,15 @@ pub(crate) fn kept_always() -> [LimitInForce; 3] {
     ]
 }
 
-fn kept_elsewhere(limits: &Limits) -> [LimitInForce; 5] {
+fn kept_elsewhere(limits: &Limits) -> Vec<LimitInForce> {
     let wall = group::millis(limits.wall);
-    [
+    let file = limits.file_bytes.map(|bytes| limit("file", bytes, "bytes", Mechanism::Rlimit));
+    let always = [
         limit("open_files", limits.open_files.into(), "count", Mechanism::Rlimit),
         limit("workspace", limits.workspace_bytes, "bytes", Mechanism::Tmpfs),
         limit("workspace_inodes", limits.workspace_inodes, "count", Mechanism::Tmpfs),
         limit("output", limits.output_bytes, "bytes", Mechanism::Supervisor),
         limit("wall", wall, "milliseconds", Mechanism::Supervisor),
-    ]
+    ];
+    always.into_iter().chain(file).collect()
 }

@@ -19,7 +19,7 @@ pub(super) fn always(limits: &Limits) -> Vec<(Resource, Rlimit)> {
     vec![
         exact(Resource::Core, 0),
         exact(Resource::Nofile, limits.open_files.into()),
-        exact(Resource::Fsize, limits.workspace_bytes),
+        exact(Resource::Fsize, limits.largest_file()),
         exact(Resource::Memlock, LOCKED_BYTES),
         exact(Resource::Sigpending, SIGNALS_MAX),
         exact(Resource::Msgqueue, 0),

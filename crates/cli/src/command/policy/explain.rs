@@ -1,9 +1,10 @@
 //! `palisade policy explain`: one decision with the outcome of each condition, for a call that is described or one
 //! that is on record. Nothing is decided anew of a recorded call: the rules that were in force then are asked again.
 
-use runner::gate::{self, Principal};
+use runner::Layout;
+use runner::gate::{self, Asked, Gate, Principal, Principals, Session};
 use runner::history::HistoryError;
-use runner::policy::{Explanation, Layer, Truth, Verdict};
+use runner::policy::{Explanation, InForce, Layer, Truth, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Explain, Global};
@@ -69,15 +70,14 @@ fn ticket(decision: &Value) -> String {
 fn described(global: &Global, command: &Explain, tool: &str) -> Result<Exit, Failure> {
     let layout = session::layout(global)?;
     let in_force = session::policy(session::policy_file(global, &layout)?.as_deref())?;
-    let mut principal = session::settings(global)?.principals.of_this_process();
-    if let Some(id) = &command.principal {
-        principal = Principal { id: id.clone(), roles: Vec::new(), ..principal };
-    }
-    if !command.role.is_empty() {
-        principal.roles.clone_from(&command.role);
-    }
-    let arguments = arguments(&command.arguments)?;
-    let explanation = gate::explain(&in_force.policy, &principal, tool, &arguments);
+    let principal = caller(&session::settings(global)?.principals, command);
+    let asked = Asked { tool: tool.to_owned(), arguments: arguments(tool, &command.arguments)? };
+    let session = Session { mode: command.mode.as_deref(), state: command.state.as_deref() };
+    let gate = gate(&layout, in_force)?;
+    let explanation = match gate.explain(&principal, session, asked) {
+        Ok(explanation) => explanation,
+        Err(why) => return Ok(refused(global, tool, &why)),
+    };
     let explanation = match session::history_if_any(&layout)? {
         Some(history) => history
             .weigh(explanation, &principal.id, runner::now())
@@ -93,23 +93,72 @@ fn described(global: &Global, command: &Explain, tool: &str) -> Result<Exit, Fai
     Ok(code(&explanation))
 }
 
+/// Who calls: this process's user, or whoever is named, with what is registered; what is written instead replaces it.
+fn caller(registered: &Principals, command: &Explain) -> Principal {
+    let mut principal = match &command.principal {
+        Some(id) => registered.named(id),
+        None => registered.of_this_process(),
+    };
+    if !command.role.is_empty() {
+        principal.roles.clone_from(&command.role);
+    }
+    if !command.tag.is_empty() {
+        principal.tags.clone_from(&command.tag);
+    }
+    principal
+}
+
+/// The gate a call of this project would meet.
+fn gate(layout: &Layout, in_force: InForce) -> Result<Gate, Failure> {
+    let failed = |why: String| {
+        Failure::new(Exit::Failure, "the gate cannot be made")
+            .because(why)
+            .fix("`palisade doctor` checks this machine")
+    };
+    let catalogue = gate::catalogue().map_err(|error| failed(error.to_string()))?;
+    let (project, home) = (layout.project().to_path_buf(), etcetera::home_dir().ok());
+    Gate::new(project, home, in_force.policy, catalogue).map_err(failed)
+}
+
+/// A call that no rule would be asked about.
+fn refused(global: &Global, tool: &str, why: &str) -> Exit {
+    if global.json {
+        output::json(&json!({ "refused": why, "tool": tool }));
+        return Exit::Denied;
+    }
+    let mark = paint("refused", Tone::Bad);
+    output::line(format!("{mark}: at validation, before any rule: {}", output::printable(why)));
+    if runner::call::tools().iter().any(|known| known.name == tool) {
+        output::line(format!("`palisade tool show {tool}` has the arguments that rules see"));
+    }
+    Exit::Denied
+}
+
 fn code(explanation: &Explanation) -> Exit {
-    match explanation.decision.verdict {
+    match explanation.outcome() {
         Verdict::Allow => Exit::Ok,
         Verdict::Deny | Verdict::RequireReview => Exit::Denied,
     }
 }
 
-/// `name=value` pairs as an object; a value that is JSON is taken as JSON.
-fn arguments(pairs: &[String]) -> Result<Value, Failure> {
+/// `name=value` pairs as an object; a value that is JSON is taken as JSON, but where the argument is a text.
+fn arguments(tool: &str, pairs: &[String]) -> Result<Value, Failure> {
+    let tool = runner::call::tools().iter().find(|known| known.name == tool);
+    let is_text = |name: &str| {
+        let kind = tool.and_then(|tool| tool.in_rules.pointer(&format!("/properties/{name}/type")));
+        kind.is_some_and(|kind| kind == "string")
+    };
+    let read = |name: &str, text: &str| {
+        let json = if is_text(name) { None } else { serde_json::from_str(text).ok() };
+        json.unwrap_or_else(|| Value::String(text.to_owned()))
+    };
     let mut all = Map::new();
     for pair in pairs {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
             Failure::new(Exit::Usage, format!("argument `{pair}` has no `=`"))
                 .fix("write it as `--arg name=value`")
         })?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-        all.insert(name.to_owned(), value);
+        all.insert(name.to_owned(), read(name, value));
     }
     Ok(Value::Object(all))
 }
@@ -161,12 +210,14 @@ fn verdict(verdict: Verdict) -> &'static str {
 /// The explanation of a call; `ticket` is what tickets had to do with it, where that is on record.
 fn print(explanation: &Explanation, ticket: Option<&str>) {
     let decision = &explanation.decision;
-    let tone = match decision.verdict {
+    let outcome = explanation.outcome();
+    let tone = match outcome {
         Verdict::Allow => Tone::Good,
         Verdict::Deny => Tone::Bad,
         Verdict::RequireReview => Tone::Busy,
     };
-    output::line(format!("{}: {decision}", paint(verdict(decision.verdict), tone)));
+    let over = if outcome == decision.verdict { "" } else { ", but over a limit" };
+    output::line(format!("{}: {decision}{over}", paint(verdict(outcome), tone)));
     for reach in &explanation.hosts {
         output::line(format!("  host {}: {}", output::printable(&reach.host), reach.decision));
     }
@@ -174,10 +225,16 @@ fn print(explanation: &Explanation, ticket: Option<&str>) {
     let mut table = Table::new(&["rule", "condition", "wanted", "found", "outcome"]);
     let mut rows = 0;
     for candidate in &explanation.candidates {
-        for condition in &candidate.conditions {
+        let own =
+            candidate.conditions.iter().map(|condition| (candidate.rule.to_string(), condition));
+        let excepts = candidate.except.iter().flat_map(|except| {
+            let part = format!("{}: except {}", candidate.rule, except.item);
+            except.conditions.iter().map(move |condition| (part.clone(), condition))
+        });
+        for (part, condition) in own.chain(excepts) {
             rows += 1;
             table.row([
-                candidate.rule.to_string(),
+                part,
                 condition.field.clone(),
                 output::printable(&condition.wanted),
                 output::printable(&condition.found),
@@ -189,17 +246,6 @@ fn print(explanation: &Explanation, ticket: Option<&str>) {
         output::line(format!("\n{}", table.render()));
     }
     for miss in &explanation.nearest {
-        let failed: Vec<String> = miss
-            .failed
-            .iter()
-            .map(|condition| {
-                format!("{} wants {}, found {}", condition.field, condition.wanted, condition.found)
-            })
-            .collect();
-        output::line(format!(
-            "nearest: `{}` would allow it, but {}",
-            miss.rule,
-            output::printable(&failed.join("; "))
-        ));
+        output::line(output::near(miss));
     }
 }

@@ -2,8 +2,8 @@
 //! It is folded from the run's records each time; a run that goes on is shown as it stands.
 
 use super::beside;
-use runner::history::{RunHistory, approvals_of};
-use runner::{RunState, StepState, StepView};
+use runner::history::{Missed, RunHistory, approvals_of};
+use runner::{Guard, RunState, StepState, StepView};
 
 use crate::arguments::Global;
 use crate::command::ending;
@@ -43,6 +43,7 @@ pub(super) fn run(global: &Global, run: Option<&str>, receipt: bool) -> Result<E
     }
     heading(&told);
     steps(&told.view.steps);
+    stopped(&told.view.steps, &history.missed(id), &session::again(global));
     details(&told.view.steps);
     approvals(&told);
     beside::tell(&told, &layout);
@@ -170,16 +171,26 @@ fn approvals(told: &RunHistory) {
     }
 }
 
-/// What stopped steps, and what they left.
-fn details(steps: &[StepView]) {
+/// What stopped steps, and what came nearest to allowing what no rule allows.
+fn stopped(steps: &[StepView], missed: &[Missed], again: &str) {
     let stopped: Vec<_> =
         steps.iter().filter_map(|step| Some((&step.name, step.stopped_by.as_ref()?))).collect();
     if !stopped.is_empty() {
         output::line("\nstopped by");
         for (name, by) in stopped {
             output::line(format!("  {name}: {}", guard(by)));
+            let denied = by.kind == Guard::Policy;
+            if let Some(near) = missed.iter().find(|near| denied && *near.step == **name) {
+                output::missed(near, again)
+                    .iter()
+                    .for_each(|line| output::line(format!("    {line}")));
+            }
         }
     }
+}
+
+/// What steps left.
+fn details(steps: &[StepView]) {
     let kept: Vec<_> = steps
         .iter()
         .flat_map(|step| {

@@ -38,7 +38,7 @@ fn admitted(gate: &Gate, tool: &str, arguments: Value) -> Admitted {
 fn echo(gate: &Gate) -> (Admitted, Work) {
     let arguments = json!({
         "program": "echo", "argv": ["echo", "hello"], "env": ["A"], "env_values": { "A": "b" },
-        "stdin": "in", "files": { "f": "text" },
+        "stdin": "in", "stdin_bytes": 2, "timeout": "5m", "files": { "f": "text" },
     });
     let admitted = admitted(gate, "exec.run", arguments);
     let mut spec = Spec::new(gate.project(), ["echo", "hello"]);
@@ -146,6 +146,7 @@ fn what_changes_after_the_decision_does_not_run() {
     changed("more time", |_, edit| {
         edit(&|one| one.spec.limits.wall += Duration::from_micros(1));
     });
+    changed("larger files", |_, edit| edit(&|one| one.spec.limits.file_bytes = Some(1)));
     changed("a secret", |_, edit| {
         edit(&|one| one.secrets.push(("A".to_owned(), "a".to_owned())));
     });
@@ -158,11 +159,12 @@ fn what_changes_after_the_decision_does_not_run() {
 #[test]
 fn a_program_that_is_not_its_arguments_does_not_run_even_with_a_ticket() {
     type Edit = fn(&mut Program);
-    let table: [(&str, Edit); 8] = [
+    let table: [(&str, Edit); 9] = [
         ("program and words", |one| one.spec.argv.push("more".into())),
         ("variables", |one| one.spec.env.push(("LD_PRELOAD".into(), "x".into()))),
         ("variables", |one| one.spec.env = vec![("A".into(), "c".into())]),
         ("standard input", |one| one.spec.stdin.push(b'.')),
+        ("time", |one| one.spec.limits.wall += Duration::from_micros(1)),
         ("files", |one| one.spec.workspace.files.push((PathBuf::from("g"), Vec::new()))),
         ("files", |one| one.spec.workspace.files = vec![(PathBuf::from("f"), Vec::new())]),
         ("mounts", |one| {
