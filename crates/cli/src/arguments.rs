@@ -10,6 +10,7 @@ mod ticket;
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -46,6 +47,9 @@ Examples:
 
 More: `palisade help exit-codes`, `palisade help environment`, `palisade help config`";
 
+/// Where help shows the settings that every command takes, apart from its own.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Settings every command takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
@@ -56,20 +60,21 @@ pub(crate) struct Global {
         global = true,
         value_name = "DIR",
         default_value = ".",
-        env = "PALISADE_PROJECT"
+        env = "PALISADE_PROJECT",
+        help_heading = EVERYWHERE
     )]
     pub(crate) project: PathBuf,
     /// Policy file, instead of the configured one
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub(crate) policy: Option<PathBuf>,
     /// Steps that run at the same time
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", help_heading = EVERYWHERE)]
     pub(crate) slots: Option<u64>,
     /// Run programs without the sandbox; needs `sandbox.allow_unsafe: true` in your own configuration
-    #[arg(long = "unsafe", global = true)]
+    #[arg(long = "unsafe", global = true, help_heading = EVERYWHERE)]
     pub(crate) without_sandbox: bool,
     /// Machine-readable output on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
     /// What was typed and every other source of settings come to, once a command has asked for it.
     #[arg(skip)]
@@ -180,16 +185,25 @@ pub(crate) struct Run {
     pub(crate) detach: bool,
 }
 
+/// The states of runs, as views have them.
+const RUN_STATES: [&str; 6] = ["queued", "running", "waiting", "succeeded", "failed", "cancelled"];
+
+/// A count of which none makes no sense.
+fn positive<N: FromStr + From<u8> + PartialOrd>(text: &str) -> Result<N, String> {
+    let number = text.parse().ok().filter(|number| *number >= N::from(1));
+    number.ok_or_else(|| "it is not a whole number from 1 on".to_owned())
+}
+
 /// `palisade runs`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Runs {
     /// The latest runs
     List {
         /// How many
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = positive::<usize>)]
         limit: usize,
         /// Only runs in this state
-        #[arg(long)]
+        #[arg(long, value_parser = RUN_STATES)]
         state: Option<String>,
     },
     /// A run step by step; the latest without an id
@@ -238,9 +252,15 @@ pub(crate) enum Runs {
         ticket: Presented,
     },
     /// Continue runs whose process went away
+    ///
+    /// Without an id every one that can go on, one after the other; those that only wait for an approval are left to
+    /// wait. A signal ends it: what it stopped in is cancelled, and what comes after is not begun.
     Resume {
         /// Run id or a unique beginning of one; every interrupted run without it
         run: Option<String>,
+        /// Leave the run to wait when all it does is wait for an approval
+        #[arg(long)]
+        detach: bool,
     },
 }
 
@@ -294,7 +314,7 @@ pub(crate) struct Exec {
     /// A usual way to be held: ai-provider, code-executor, policy-sandbox, integration-test
     #[arg(long, value_name = "NAME")]
     pub(crate) template: Option<String>,
-    /// How tight: strict, standard, standard-net
+    /// How tight: strict, standard, strict-net, standard-net
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// What it may reach, such as example.org or 127.0.0.1:8080; the policy must name it too

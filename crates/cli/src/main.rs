@@ -14,11 +14,11 @@ mod moment;
 mod output;
 mod progress;
 mod session;
+mod unparsed;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::error::ErrorKind;
 
 use exit::Exit;
 use failure::Failure;
@@ -26,7 +26,7 @@ use failure::Failure;
 fn main() -> ExitCode {
     let arguments = match arguments::Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return unparsed(&error).into(),
+        Err(error) => return unparsed::tell(&error).into(),
     };
     let json = arguments.global.json;
     let exit = command::run(arguments).unwrap_or_else(|failure| {
@@ -34,22 +34,6 @@ fn main() -> ExitCode {
         failure.exit
     });
     unprinted().unwrap_or(exit).into()
-}
-
-/// Help and version were asked for; anything else is a command line that means nothing.
-fn unparsed(error: &clap::Error) -> Exit {
-    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    if !asked && std::env::args_os().any(|argument| argument == "--json") {
-        let text = error.render().to_string();
-        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        let failure =
-            Failure::new(Exit::Usage, what).fix("`palisade help` lists commands and options");
-        output::failure(&failure, true);
-        return Exit::Usage;
-    }
-    // A reader that went away needs neither help nor error.
-    drop(error.print());
-    if asked { Exit::Ok } else { Exit::Usage }
 }
 
 /// A failure to print data is the failure of the command, unless its reader simply went away.

@@ -1,6 +1,7 @@
 //! What commands share before they do their own thing: configuration, project, policy, node, history.
 //! It has no commands of its own; every function ends in a value or a failure that teaches.
 
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::Sender;
 
@@ -50,11 +51,16 @@ pub(crate) fn settings(global: &Global) -> Result<&Settings, Failure> {
 
 /// The project and where its state is kept.
 pub(crate) fn layout(global: &Global) -> Result<Layout, Failure> {
+    usable(located(global)?)
+}
+
+/// As [`layout`], before anybody looked whether the state folder may be used.
+pub(crate) fn located(global: &Global) -> Result<Layout, Failure> {
     let settings = settings(global)?;
     let layout = Layout::of(&global.project).map_err(|error| {
         Failure::of(Exit::NotFound, &error).fix("name the project folder with `--project DIR`")
     })?;
-    let Some(folder) = &settings.state_folder else { return usable(layout) };
+    let Some(folder) = &settings.state_folder else { return Ok(layout) };
     let state = layout.project().join(folder);
     if shown_to_steps(&layout, &state) {
         return Err(Failure::new(
@@ -64,7 +70,7 @@ pub(crate) fn layout(global: &Global) -> Result<Layout, Failure> {
         .because("it lies inside the project, where steps would see the journal")
         .fix(format!("choose a folder outside the project, or below `{STATE_FOLDER}`")));
     }
-    usable(layout.with_state(state))
+    Ok(layout.with_state(state))
 }
 
 /// A layout whose state folder may be used; nothing of it was until now.
@@ -113,7 +119,8 @@ pub(crate) fn policy(file: Option<&Path>) -> Result<InForce, Failure> {
 
 /// A policy that cannot be used, with every finding.
 pub(crate) fn policy_failure(error: &PolicyError) -> Failure {
-    let missing = matches!(error, PolicyError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+    let missing =
+        matches!(error, PolicyError::Read { source, .. } if source.kind() == ErrorKind::NotFound);
     let failure = Failure::of(if missing { Exit::NotFound } else { Exit::Usage }, error);
     match error {
         PolicyError::Invalid { text, findings } => {
@@ -372,12 +379,22 @@ pub(crate) fn open_failure(error: &OpenError) -> Failure {
     let usual = "make room where the journal is, and check that its folder can be written and its disk works";
     let fix = error.hint().unwrap_or(usual);
     Failure::of(exit, error).fix(match error {
+        OpenError::Busy { .. } => format!("{fix} or asks it, such as `palisade tool call`"),
+        OpenError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            "only the user whose project it is, and root, may use it: ask them, or name a state folder of your own \
+             in PALISADE_STATE__FOLDER"
+                .to_owned()
+        }
         OpenError::Unwritable { .. } => {
             format!("{fix}, or keep the state elsewhere with PALISADE_STATE__FOLDER")
         }
         _ => fix.to_owned(),
     })
 }
+
+/// How the request is found that a person means.
+pub(crate) const FIND_APPROVAL: &str =
+    "`palisade approval list` lists the open ones, with `--all` every one";
 
 /// History that cannot be read.
 pub(crate) fn history_failure(error: &HistoryError) -> Failure {
@@ -390,8 +407,7 @@ pub(crate) fn history_failure(error: &HistoryError) -> Failure {
         HistoryError::NoRun(_) => {
             Failure::of(Exit::NotFound, error).fix("`palisade runs list` lists the runs")
         }
-        HistoryError::NoApproval(_) => Failure::of(Exit::NotFound, error)
-            .fix("`palisade approval list` lists the open ones, with `--all` every one"),
+        HistoryError::NoApproval(_) => Failure::of(Exit::NotFound, error).fix(FIND_APPROVAL),
         HistoryError::NoTicket(_) => Failure::of(Exit::NotFound, error)
             .fix("`palisade audit search --type ticket.issued` lists the tickets on record"),
         HistoryError::Ambiguous { .. } => {

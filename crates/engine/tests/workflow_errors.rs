@@ -1177,3 +1177,17 @@ fn actions_have_names_and_exact_scopes() {
         assert_eq!(of(actions).join("|"), expected, "{actions}");
     }
 }
+
+#[test]
+fn secrets_as_a_list() {
+    check(
+        &steps("  - { name: a, run: [\"true\"], secrets: [token] }\n"),
+        r#"error: secrets must be a map, found a list
+  --> w.yaml:4:40
+   |
+ 4 |   - { name: a, run: ["true"], secrets: [token] }
+   |                                        ^
+   = help: write `secrets: { NAME: secret }`: the step has the value in the file of `NAME_FILE`, and `palisade secret list` has the names of secrets
+"#,
+    );
+}

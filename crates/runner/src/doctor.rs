@@ -190,7 +190,12 @@ fn storage_check(project: &Path) -> Option<Check> {
     let usage = Usage::of(project)?;
     let (health, fix) = match usage.level() {
         Level::Normal => (Health::Good, None),
-        Level::Warning => (Health::Weak, Some("palisade journal archive --keep 90d")),
+        Level::Warning => (
+            Health::Weak,
+            Some(
+                "make room on this disk, or keep the state on another with PALISADE_STATE__FOLDER",
+            ),
+        ),
         Level::Critical | Level::Full => {
             (Health::Weak, Some("make room: new calls are refused on a full disk"))
         }

@@ -97,7 +97,12 @@ impl VaultError {
             Self::Missing(_) => Some(
                 "`palisade secret list` lists the secrets, `palisade secret set NAME` adds one",
             ),
-            Self::Name(_) | Self::Value | Self::Many(_) | Self::System { .. } => None,
+            Self::Name(_) => Some("name it so; workflows and rules know it by this name"),
+            Self::Value => {
+                Some("give a text that is not empty; what is longer belongs into a file of its own")
+            }
+            Self::Many(_) => Some("`palisade secret rm NAME` takes one away"),
+            Self::System { .. } => None,
         }
     }
 

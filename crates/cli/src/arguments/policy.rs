@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::positive;
+use crate::moment::{self, Moment};
+
 /// `palisade policy`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
@@ -40,11 +43,11 @@ pub(crate) enum Policy {
     Replay {
         /// Policy file to try
         file: PathBuf,
-        /// Only calls of this last time, such as 7d or 12h
-        #[arg(long, value_name = "TIME")]
-        since: Option<String>,
+        /// Only calls from then on: 2026-11-21, 2026-11-21T08:00:00Z, or an age such as 7d
+        #[arg(long, value_name = "WHEN", value_parser = moment::parse)]
+        since: Option<Moment>,
         /// At most this many calls, the newest
-        #[arg(long, default_value_t = 1_000)]
+        #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = positive::<usize>)]
         limit: usize,
     },
     /// Put another policy in force, under review

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::positive;
 use crate::moment::{self, Moment};
 
 /// `palisade audit`.
@@ -14,7 +15,7 @@ pub(crate) enum Audit {
     /// The newest records
     Tail {
         /// How many
-        #[arg(long, short = 'n', default_value_t = 20)]
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
         count: u64,
         /// Keep printing new records
         #[arg(long, short = 'f')]
@@ -23,9 +24,10 @@ pub(crate) enum Audit {
     /// Records that match, the newest first
     Search(Search),
     /// Check records against their hashes and each other
+    #[command(group(clap::ArgGroup::new("kept").args(["proof", "disclosure", "checkpoint"])))]
     Verify {
         /// Only the newest N records
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = positive::<u64>)]
         tail: Option<u64>,
         /// Only what came after the checkpoint in this file, by `--write-checkpoint`, which must still be true
         #[arg(long, value_name = "FILE", conflicts_with = "tail")]
@@ -33,7 +35,7 @@ pub(crate) enum Audit {
         /// A checkpoint kept elsewhere, signed or not; finds truncation and rewriting
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
-        /// Write an unsigned checkpoint of what was verified
+        /// Write an unsigned checkpoint of what was verified; the file must not exist
         #[arg(long, value_name = "FILE")]
         write_checkpoint: Option<PathBuf>,
         /// Check the proof of one record instead; needs no journal, only `--key`
@@ -42,13 +44,14 @@ pub(crate) enum Audit {
         /// Check the disclosure of one value instead; needs no journal, only `--key`
         #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["tail", "since", "checkpoint", "write_checkpoint", "proof"])]
         disclosure: Option<PathBuf>,
-        /// The public key of the node, or a file with it; this project's own without it
-        #[arg(long, value_name = "KEY")]
+        /// The public key of the node that signed what was kept elsewhere, or a file with it; for a checkpoint this
+        /// project's own without it
+        #[arg(long, value_name = "KEY", requires = "kept")]
         key: Option<String>,
     },
     /// Sign what is recorded and print the checkpoint
     Checkpoint {
-        /// Into a file
+        /// Into a file, which must not exist
         #[arg(long, short = 'o', value_name = "FILE")]
         output: Option<PathBuf>,
         /// Of the log of logs, which stands for all tenants
@@ -59,15 +62,16 @@ pub(crate) enum Audit {
         key: bool,
     },
     /// Prove to somebody with the public key that a record is in the log, or that the log only grew
+    #[command(group(clap::ArgGroup::new("what").required(true).args(["sequence", "since"])))]
     Prove {
         /// The record
-        #[arg(value_name = "SEQUENCE", required_unless_present = "since")]
+        #[arg(value_name = "SEQUENCE", value_parser = positive::<u64>)]
         sequence: Option<u64>,
-        /// Into a file, by custom `NAME.tlog-proof`
+        /// Into a file, which must not exist; by custom `NAME.tlog-proof`
         #[arg(long, short = 'o', value_name = "FILE")]
         output: Option<PathBuf>,
         /// A signed checkpoint kept elsewhere, from which the log has only grown
-        #[arg(long, value_name = "FILE", conflicts_with = "sequence")]
+        #[arg(long, value_name = "FILE")]
         since: Option<PathBuf>,
     },
     /// Prove to somebody with the public key what a value was that was taken out of a record
@@ -81,7 +85,7 @@ pub(crate) enum Audit {
         /// A file with the value as JSON, where only its salt is kept
         #[arg(long, value_name = "FILE")]
         value: Option<PathBuf>,
-        /// Into a file
+        /// Into a file, which must not exist
         #[arg(long, short = 'o', value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -101,9 +105,10 @@ pub(crate) enum Audit {
         folder: PathBuf,
     },
     /// Put the newest checkpoint where nobody on this machine can change it, and record the receipt
+    #[command(group(clap::ArgGroup::new("place").required(true).args(["file", "git"])))]
     Anchor {
         /// Into a file, say on another machine's disk
-        #[arg(long, value_name = "FILE", required_unless_present = "git", conflicts_with = "git")]
+        #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
         /// Into a git repository: a path or an address to push to
         #[arg(long, value_name = "REPOSITORY")]
@@ -123,7 +128,7 @@ pub(crate) struct Search {
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) kind: Option<String>,
     /// Only records of this principal
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "PRINCIPAL")]
     pub(crate) principal: Option<String>,
     /// Only records of this run: its id or a unique beginning of one
     #[arg(long, value_name = "RUN")]
@@ -135,7 +140,7 @@ pub(crate) struct Search {
     #[arg(long, value_name = "TEXT")]
     pub(crate) text: Option<String>,
     /// At most so many
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = positive::<usize>)]
     pub(crate) limit: usize,
 }
 
@@ -154,7 +159,7 @@ pub(crate) struct Period {
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// First sequence
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, value_name = "SEQUENCE", default_value_t = 1)]
     pub(crate) from: u64,
     /// As what
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]

@@ -26,9 +26,9 @@ pub(crate) enum Secret {
         yes: bool,
     },
     /// Give a secret a new value, or seal all of them with a new key
+    #[command(group(clap::ArgGroup::new("what").required(true).args(["name", "key"])))]
     Rotate {
         /// Its name
-        #[arg(required_unless_present = "key", conflicts_with = "key")]
         name: Option<String>,
         #[command(flatten)]
         value: SecretValue,

@@ -1,11 +1,13 @@
 //! `palisade approval`: what waits for somebody's approval, and answering it.
 //!
 //! Through the owning process where there is one, otherwise as the owner for a moment, in which nothing begins. Who
-//! may answer is the engine's to say; this file shows and asks.
+//! may answer is the engine's to say; this file shows and asks, and `requests` knows where.
+
+mod requests;
 
 use runner::history::{ApprovalState, ApprovalTold};
-use runner::peer::{Client, ClientError};
-use runner::{Layout, Ruling, Unanswered};
+use runner::peer::ClientError;
+use runner::{Ruling, Unanswered};
 use serde_json::{Value, json};
 
 use crate::arguments::{Approval, Global, Ruled};
@@ -28,9 +30,8 @@ pub(crate) fn run(global: &Global, command: &Approval) -> Result<Exit, Failure> 
 }
 
 fn list(global: &Global, all: bool) -> Result<Exit, Failure> {
-    let (history, _) = session::history(global)?;
+    let told = requests::open(global)?.0.list(all)?;
     let now = runner::now();
-    let told = history.approvals(all, now).map_err(|error| session::history_failure(&error))?;
     if global.json {
         output::json(&told);
         return Ok(Exit::Ok);
@@ -40,7 +41,8 @@ fn list(global: &Global, all: bool) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let mut table =
-        Table::new(&["approval", "state", "tool", "step", "asked by", "given", "expires in"]);
+        Table::new(&["approval", "state", "tool", "step", "asked by", "given", "expires in"])
+            .spare(["given", "step"]);
     for one in &told {
         let (subject, terms) = (&one.request.subject, &one.request.terms);
         let left = terms.expires.0 - now.0;
@@ -63,14 +65,8 @@ fn given(told: &ApprovalTold) -> usize {
     told.answers.iter().filter(|answer| answer.approved).count()
 }
 
-fn find(global: &Global, written: &str) -> Result<(ApprovalTold, Layout), Failure> {
-    let (history, layout) = session::history(global)?;
-    let told = history.approval(written, runner::now());
-    Ok((told.map_err(|error| session::history_failure(&error))?, layout))
-}
-
 fn show(global: &Global, written: &str) -> Result<Exit, Failure> {
-    let (told, _) = find(global, written)?;
+    let told = requests::open(global)?.0.find(written)?;
     if global.json {
         output::json(&told);
         return Ok(Exit::Ok);
@@ -139,7 +135,8 @@ fn argument(name: &str, value: &Value) {
 }
 
 fn rule(global: &Global, ruled: &Ruled, ruling: Ruling) -> Result<Exit, Failure> {
-    let (told, layout) = find(global, &ruled.approval)?;
+    let (mut requests, layout) = requests::open(global)?;
+    let told = requests.find(&ruled.approval)?;
     let (approval, reason) = (told.request.id, ruled.reason.clone());
     let refused = |exit: Exit, why: String| {
         Failure::new(exit, format!("approval `{approval}` cannot be answered")).because(why).fix(
@@ -159,9 +156,7 @@ fn rule(global: &Global, ruled: &Ruled, ruling: Ruling) -> Result<Exit, Failure>
         return Err(enough(global, &told));
     }
     let asked = json!({ "approval": approval, "ruling": ruling, "reason": reason });
-    let answer = Client::connect(&layout.peer())
-        .and_then(|mut client| client.request("approval.rule", asked));
-    match answer {
+    match requests.rule(&layout, asked) {
         Ok(_) => {}
         Err(ClientError::Refused(fault)) => return Err(refused(fault.code.into(), fault.message)),
         Err(ClientError::NoOwner) => {
@@ -173,7 +168,8 @@ fn rule(global: &Global, ruled: &Ruled, ruling: Ruling) -> Result<Exit, Failure>
                 .fix(format!("`palisade approval show {approval}` says whether it took effect")));
         }
     }
-    tell(global, &ruled.approval, session::owned(&layout))
+    // By its whole id: a beginning means only what is open.
+    tell(global, &requests.find(&approval.to_string())?, session::owned(&layout))
 }
 
 /// One more approval than are needed.
@@ -210,14 +206,13 @@ fn as_owner(
 }
 
 /// How it stands after the answer.
-fn tell(global: &Global, written: &str, owned: bool) -> Result<Exit, Failure> {
-    let (told, _) = find(global, written)?;
+fn tell(global: &Global, told: &ApprovalTold, owned: bool) -> Result<Exit, Failure> {
     if global.json {
-        output::json(&told);
+        output::json(told);
         return Ok(Exit::Ok);
     }
     let (id, run) = (told.request.id, told.request.subject.run);
-    let (given, needed) = (given(&told), told.request.terms.count);
+    let (given, needed) = (given(told), told.request.terms.count);
     output::line(format!("approval {id}: {} ({given} of {needed})", told.state.name()));
     if told.state == ApprovalState::Approved && !owned {
         output::talk(format!("next: {} runs resume {run}", session::again(global)));

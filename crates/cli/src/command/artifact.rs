@@ -1,14 +1,13 @@
 //! `palisade artifact`: what steps produced, listed and fetched, checked against its digest on the way.
 //! Artifacts are made by steps alone; nothing can be put or removed from here.
 
-use std::fs::File;
-use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use runner::history::{History, RunHistory};
 use runner::{ArtifactError, ArtifactRef, ArtifactStore, Digest, Layout, RunId};
 use serde_json::{Value, json};
 
+use super::created;
 use super::ending::bytes;
 use crate::arguments::{Artifact, Global};
 use crate::exit::Exit;
@@ -69,7 +68,7 @@ fn get(
         other => Failure::of(Exit::Failure, other).fix("make the state folder readable"),
     })?;
     if let Some(path) = file {
-        write_new(path, &content)?;
+        created::write(path, &content)?;
     }
     match (global.json, file) {
         (true, _) => output::json(&as_json(digest, &content, file)),
@@ -106,23 +105,4 @@ fn kept(told: &RunHistory) -> impl Iterator<Item = (&str, &ArtifactRef)> {
     told.view.steps.iter().flat_map(|step| {
         step.result.iter().flat_map(|result| &result.artifacts).map(|file| (&*step.name, file))
     })
-}
-
-fn write_new(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        let failure =
-            Failure::new(Exit::Failure, format!("`{}` cannot be written", path.display()));
-        failure
-            .because(error.to_string())
-            .fix("name a file in a folder that can be written and has room")
-    };
-    let mut file = File::create_new(path).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Failure::new(Exit::Conflict, format!("`{}` exists", path.display()))
-                .because("nothing is overwritten")
-                .fix("name a new file")
-        }
-        _ => failed(error),
-    })?;
-    file.write_all(content).map_err(failed)
 }

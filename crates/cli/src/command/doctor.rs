@@ -6,7 +6,7 @@ use runner::doctor::{self, Check, Health};
 use crate::arguments::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{self, Table, Tone, paint};
+use crate::output::{self, Table, Tone};
 use crate::session;
 
 pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
@@ -24,14 +24,15 @@ pub(crate) fn run(global: &Global) -> Result<Exit, Failure> {
 
 /// Checks as a table, and below it the fixes.
 pub(super) fn table(checks: &[Check]) {
-    let mut table = Table::new(&["", "check", "found"]);
+    let tints = [("ok", Tone::Good), ("weak", Tone::Busy), ("missing", Tone::Bad)];
+    let mut table = Table::new(&["", "check", "found"]).tinted(tints);
     for check in checks {
         let mark = match check.health {
-            Health::Good => paint("ok", Tone::Good),
-            Health::Weak => paint("weak", Tone::Busy),
-            Health::Bad => paint("missing", Tone::Bad),
+            Health::Good => "ok",
+            Health::Weak => "weak",
+            Health::Bad => "missing",
         };
-        table.row([mark, check.name.clone(), output::printable(&check.detail)]);
+        table.row([mark, &check.name, &output::printable(&check.detail)]);
     }
     output::line(table.render());
     for check in checks {

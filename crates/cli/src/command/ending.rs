@@ -44,8 +44,10 @@ pub(super) fn tell(
         print(&history, &told);
         if let Ok(found) = &verified {
             output::line(format!(
-                "audit     {} records verified, sequence {} to {}",
-                found.records, found.first, found.last
+                "audit     {} verified, sequence {} to {}",
+                output::count(found.records, "record"),
+                found.first,
+                found.last
             ));
         }
         advise(global, &told);
@@ -54,7 +56,7 @@ pub(super) fn tell(
         return Err(super::audit::verification_failure(&error));
     }
     Ok(match (followed, told.view.summary.state) {
-        (Followed::Interrupted, _) => Exit::Interrupted,
+        (Followed::Interrupted | Followed::Left, _) => Exit::Interrupted,
         (_, RunState::Succeeded) => Exit::Ok,
         (_, RunState::Cancelled) => Exit::RunCancelled,
         _ => Exit::RunFailed,
@@ -159,12 +161,32 @@ fn advise(global: &Global, told: &RunHistory) {
     }
     match settle(global, told) {
         Some(how) => output::talk(how),
-        None if told.view.summary.state.is_final() => {
+        None if told.view.summary.state == RunState::Succeeded => {
             output::talk(format!("next: {command} runs show {id}"))
+        }
+        None if told.view.summary.state.is_final() => {
+            let became = told.view.summary.state.name();
+            let failure = Failure::new(Exit::RunFailed, format!("run `{id}` {became}"));
+            output::failure(&failure.fix(fix(&command, told)), false)
         }
         None => {
             output::talk(format!("it has not ended; `{command} runs resume {id}` goes on with it"))
         }
+    }
+}
+
+/// What helps with a run that did not succeed.
+fn fix(command: &str, told: &RunHistory) -> String {
+    let id = told.view.summary.id;
+    let denied = told.view.steps.iter().find(|step| step.state == StepState::Denied);
+    match denied {
+        Some(_) => format!(
+            "the policy has to allow what was denied: `{command} audit search --run {id} --type call.decided` lists the \
+             calls, `{command} policy explain --record SEQUENCE` says what each rule wants"
+        ),
+        None => format!(
+            "`{command} runs show {id}` says more; `{command} runs retry {id}` does failed steps again"
+        ),
     }
 }
 

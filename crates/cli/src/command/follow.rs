@@ -23,6 +23,8 @@ pub(super) enum Followed {
     Ended,
     /// The run waits for a person, and was left to wait.
     Waits,
+    /// The person interrupted a run that only waits; it waits on.
+    Left,
     /// The person interrupted; the run was cancelled.
     Interrupted,
 }
@@ -34,6 +36,13 @@ pub(super) enum Until {
     Ends,
     /// Until all it does is wait for a person.
     Waits,
+}
+
+impl Until {
+    /// Whether a run that so waits is not followed any longer.
+    fn is_over(self, waits: Waits) -> bool {
+        self == Self::Waits && waits == Waits::Approval
+    }
 }
 
 /// A run that this process works on.
@@ -55,7 +64,7 @@ pub(super) fn events() -> (Sender<Event>, Receiver<Event>) {
 
 impl Following<'_> {
     /// Shows the run's events until it ends or waits for a person, and ends the node in good order. The first
-    /// interrupt cancels the run.
+    /// interrupt cancels the run, or leaves one that only waits for a person.
     ///
     /// # Errors
     /// When the journal cannot be written any more, or the system does not deliver signals.
@@ -87,7 +96,7 @@ impl Following<'_> {
     /// How it came to an end; `None` when the node ended first.
     fn watch(
         &self,
-        mut until: Until,
+        until: Until,
         interrupted: &Receiver<()>,
         progress: &mut Progress,
     ) -> Option<Followed> {
@@ -102,7 +111,10 @@ impl Following<'_> {
                     if owner::ends_run(&event) {
                         return Some(ending);
                     }
-                    if let Fact::StepApprovalRequested { request, .. } = &event.fact {
+                    // Whoever does not wait is told at the end.
+                    if until == Until::Ends
+                        && let Fact::StepApprovalRequested { request, .. } = &event.fact
+                    {
                         progress.note(&format!("palisade approval approve {}", request.id));
                     }
                     waits = waits.after(&event);
@@ -113,14 +125,14 @@ impl Following<'_> {
                 Err(RecvTimeoutError::Timeout) => progress.tick(),
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
-            if waits == Waits::Alone || (waits == Waits::Approval && until == Until::Waits) {
+            let goes_on = ending == Followed::Ended;
+            if waits == Waits::Alone || (goes_on && until.is_over(waits)) {
                 return Some(Followed::Waits);
             }
-            if ending == Followed::Ended && until == Until::Ends && interrupted.try_recv().is_ok() {
+            if goes_on && interrupted.try_recv().is_ok() {
                 // What only waits is left to wait: there is nothing to stop.
                 if Waits::of(self.layout, self.run) == Waits::Approval {
-                    (until, waits) = (Until::Waits, Waits::Approval);
-                    continue;
+                    return Some(Followed::Left);
                 }
                 ending = Followed::Interrupted;
                 progress.note("cancelling the run; interrupt again to leave at once");

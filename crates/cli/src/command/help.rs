@@ -79,6 +79,7 @@ fn environment() -> Topic {
         settings.map(|key| [key.variable(), key.name.to_owned(), key.about.to_owned()]).collect();
     let others = [
         ("PALISADE_PROJECT", "the project folder, as `--project`"),
+        ("PALISADE_TICKET", "a ticket, as `--ticket`"),
         ("PALISADE_UNSAFE", "`1`: as `--unsafe`; counts only where `sandbox.allow_unsafe` is true"),
         ("NO_COLOR", "no colour, whatever its value"),
         ("NON_INTERACTIVE_MODE", "`1`: plain lines instead of a live display"),
@@ -101,8 +102,9 @@ fn settings() -> Topic {
     Topic {
         columns: ["setting", "default", "meaning"],
         rows: KEYS.iter().map(row).collect(),
-        note: "Order, later wins: defaults, /etc/palisade/palisade.yaml, $XDG_CONFIG_HOME/palisade/palisade.yaml,\n\
-               ./palisade.yaml, PALISADE_* variables (`__` for each dot), flags.",
+        note: "Order, later wins: defaults, /etc/palisade/palisade.yaml,\n\
+               $XDG_CONFIG_HOME/palisade/palisade.yaml, ./palisade.yaml, PALISADE_* variables\n\
+               (`__` for each dot), flags.",
     }
 }
 

@@ -11,13 +11,13 @@ use super::workflow::read_file;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// The inputs of the file, overlaid by those of the command line, whose values `read` turns from text.
+/// The inputs of the file, overlaid by those of the command line after `flag`, whose values `read` turns from text.
 ///
 /// # Errors
 /// A file that is not a map, or an input without a value.
 pub(super) fn of(
     file: Option<&Path>,
-    given: &[String],
+    (flag, given): (&str, &[String]),
     read: impl Fn(&str, &str) -> Value,
 ) -> Result<Value, Failure> {
     let mut inputs = match file {
@@ -26,8 +26,8 @@ pub(super) fn of(
     };
     for pair in given {
         let (name, text) = pair.split_once('=').ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("input `{pair}` has no `=`"))
-                .fix("write it as `-i name=value`")
+            Failure::new(Exit::Usage, format!("`{pair}` has no `=`"))
+                .fix(format!("write it as `{flag} name=value`"))
         })?;
         inputs.insert(name.to_owned(), read(name, text));
     }
@@ -58,7 +58,7 @@ mod tests {
         let given = ["count=3", "name=a=b", "empty="].map(str::to_owned);
         let read = |name: &str, text: &str| json!(format!("{name}:{text}"));
         let expect = json!({ "count": "count:3", "name": "name:a=b", "empty": "empty:" });
-        assert_eq!(of(None, &given, read).unwrap(), expect);
-        assert!(of(None, &["no-value".to_owned()], read).is_err());
+        assert_eq!(of(None, ("-i", &given), read).unwrap(), expect);
+        assert!(of(None, ("-i", &["no-value".to_owned()]), read).is_err());
     }
 }

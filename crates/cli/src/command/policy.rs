@@ -8,7 +8,7 @@ mod test;
 
 use std::path::{Path, PathBuf};
 
-use runner::policy::{self, InForce};
+use runner::policy::{self, InForce, PolicyError};
 
 use crate::arguments::{Global, Policy};
 use crate::exit::Exit;
@@ -26,9 +26,7 @@ pub(crate) fn run(global: &Global, command: &Policy) -> Result<Exit, Failure> {
         }
         Policy::Explain(explain) => explain::run(global, explain),
         Policy::Diff { before, after } => compare::diff(global, before, after),
-        Policy::Replay { file, since, limit } => {
-            compare::replay(global, file, since.as_deref(), *limit)
-        }
+        Policy::Replay { file, since, limit } => compare::replay(global, file, *since, *limit),
         Policy::Apply(command) => apply::apply(global, command),
     }
 }
@@ -46,7 +44,13 @@ fn wanted(global: &Global, file: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 fn load(path: &Path) -> Result<InForce, Failure> {
-    policy::load(Some(path)).map_err(|error| session::policy_failure(&error))
+    policy::load(Some(path)).map_err(|error| {
+        let failure = session::policy_failure(&error);
+        match error {
+            PolicyError::Read { .. } => failure.fix("name a policy file that can be read"),
+            _ => failure,
+        }
+    })
 }
 
 fn check(global: &Global, file: Option<&Path>) -> Result<Exit, Failure> {
@@ -66,10 +70,11 @@ fn check(global: &Global, file: Option<&Path>) -> Result<Exit, Failure> {
             output::talk(output::tame(warning.render(source).trim_end()));
         }
     }
-    let count =
-        |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let rules = count(loaded.policy.rule_count(), "rule");
-    let warnings = count(loaded.warnings.len(), "warning");
-    output::line(format!("{} is valid: {rules}, {warnings}", path.display()));
+    output::line(format!(
+        "{} is valid: {}, {}",
+        path.display(),
+        output::count(loaded.policy.rule_count(), "rule"),
+        output::count(loaded.warnings.len(), "warning")
+    ));
     Ok(Exit::Ok)
 }

@@ -19,7 +19,7 @@ pub(crate) fn run(global: &Global, command: &Run) -> Result<Exit, Failure> {
     let (loaded, source) = workflow::load(&command.workflow)?;
     let schema = &loaded.workflow.inputs;
     let read = |name: &str, text: &str| schema.read_text(name, text);
-    let given = inputs::of(command.inputs_file.as_deref(), &command.inputs, read)?;
+    let given = inputs::of(command.inputs_file.as_deref(), ("-i", &command.inputs), read)?;
     // Inputs are checked before the project is touched: a typing mistake should leave no trace.
     if let Err(errors) = loaded.workflow.check_inputs(&given) {
         return Err(refused(&Refusing::Inputs(errors)));
@@ -50,11 +50,8 @@ pub(crate) fn run(global: &Global, command: &Run) -> Result<Exit, Failure> {
         return ending::tell(global, &layout, run, Followed::Ended);
     }
     if !global.json {
-        let (name, count) = (printable(&outline.workflow), outline.steps.len());
-        output::talk(format!(
-            "run {run} of {name} ({count} step{})",
-            if count == 1 { "" } else { "s" }
-        ));
+        let count = output::count(outline.steps.len(), "step");
+        output::talk(format!("run {run} of {} ({count})", printable(&outline.workflow)));
     }
     let progress = Progress::of(&outline, global.json);
     let until = if command.detach { Until::Waits } else { Until::Ends };

@@ -12,15 +12,18 @@ use serde_json::{Value, json};
 use super::doctor::table;
 use super::follow::{self, Followed, Following};
 use super::run::unanswered;
+use super::stopped::Stopped;
 use crate::arguments::{Exec, Global, Sandbox};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{self, guard, printable};
+use crate::output::{self, printable};
 use crate::progress::Progress;
 use crate::session;
 
 /// Name of the one step of a command run by itself.
 const STEP: &str = "command";
+/// The tool that runs it.
+const TOOL: &str = "exec.run";
 
 pub(crate) fn run(global: &Global, command: &Sandbox) -> Result<Exit, Failure> {
     match command {
@@ -114,7 +117,7 @@ fn exec(global: &Global, wanted: &Exec) -> Result<Exit, Failure> {
     let (history, told) = follow::told(&layout, run)?;
     tell(global, &history, &told, wanted.receipt)?;
     Ok(match (followed, told.view.steps.first().map(|step| step.state)) {
-        (Followed::Interrupted, _) => Exit::Interrupted,
+        (Followed::Interrupted | Followed::Left, _) => Exit::Interrupted,
         (_, Some(StepState::Denied)) => Exit::Denied,
         _ if told.view.summary.state == RunState::Succeeded => Exit::Ok,
         _ => Exit::RunFailed,
@@ -145,10 +148,11 @@ fn tell(
         output::json(body);
     }
     let Some(step) = told.view.steps.first() else { return Ok(()) };
-    if let Some(by) = &step.stopped_by {
-        output::talk(format!("stopped by {}", guard(by)));
-    } else if step.state != StepState::Succeeded {
-        output::talk(printable(step.line.as_deref().unwrap_or_default()));
+    if step.state != StepState::Succeeded {
+        let (run, state) = (told.view.summary.id, step.state);
+        let (by, line) = (step.stopped_by.as_ref(), step.line.as_deref());
+        let stopped = Stopped { tool: TOOL, run, state, by, line };
+        output::failure(&stopped.failure(global), false);
     }
     Ok(())
 }

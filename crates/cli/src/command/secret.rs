@@ -95,7 +95,7 @@ fn change(
     output::line(match changed {
         Changed::Version(version) => format!("{name} is set, version {version}"),
         Changed::Removed => format!("{name} is gone"),
-        Changed::Key(count) => format!("{count} secrets are sealed with a new key"),
+        Changed::Key(count) => format!("{} sealed with a new key", output::count(count, "secret")),
     });
     Ok(Exit::Ok)
 }
@@ -136,7 +136,9 @@ fn unread(what: &str, error: &std::io::Error) -> Failure {
         std::io::ErrorKind::NotFound => Exit::NotFound,
         _ => Exit::Failure,
     };
-    Failure::new(exit, format!("{what} cannot be read")).because(error.to_string())
+    Failure::new(exit, format!("{what} cannot be read"))
+        .because(error.to_string())
+        .fix("name a file that can be read with `--file FILE`, or pipe the value in")
 }
 
 fn refused(error: &SecretRefused) -> Failure {

@@ -15,11 +15,12 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::run::unanswered;
+use super::stopped::Stopped;
 use super::{inputs, ticket};
 use crate::arguments::{Global, Tool, ToolCall};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{self, Table, guard, printable};
+use crate::output::{self, Table};
 use crate::{interrupt, session};
 
 /// How long one wait for a call is; there is always another.
@@ -124,7 +125,7 @@ pub(super) fn arguments(
     let tools = call::tools();
     let schema = tools.iter().find(|known| known.name == tool);
     let read = |name: &str, text: &str| read_text(schema, name, text);
-    if let Value::Object(given) = inputs::of(None, single, read)? {
+    if let Value::Object(given) = inputs::of(None, ("-a", single), read)? {
         all.extend(given);
     }
     Ok(all)
@@ -247,16 +248,16 @@ fn print(global: &Global, history: &History, told: &Told) -> Result<(), Failure>
     if told.outputs.get("truncated") == Some(&Value::Bool(true)) {
         output::talk("warning: this is the beginning only; the rest is over the tool's limit");
     }
-    if let Some(by) = &told.stopped_by {
-        output::talk(format!("stopped by {}", guard(by)));
+    if told.state != StepState::Succeeded {
+        let (tool, run, state) = (told.tool.as_str(), told.run, told.state);
+        let (by, line) = (told.stopped_by.as_ref(), told.line.as_deref());
+        let stopped = Stopped { tool, run, state, by, line };
+        output::failure(&stopped.failure(global), false);
         let again = session::again(global);
-        for missed in history.missed(told.run).iter().filter(|_| by.kind == Guard::Policy) {
+        let by_policy = by.is_some_and(|by| by.kind == Guard::Policy);
+        for missed in history.missed(run).iter().filter(|_| by_policy) {
             output::missed(missed, &again).into_iter().for_each(output::talk);
         }
-    } else if told.state != StepState::Succeeded {
-        let line = told.line.as_deref().unwrap_or_else(|| told.state.name());
-        output::talk(format!("{}: {}", told.state.name(), printable(line)));
-        output::talk(format!("next: {} runs show {}", session::again(global), told.run));
     }
     Ok(())
 }

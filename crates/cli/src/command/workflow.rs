@@ -36,7 +36,11 @@ fn validate(global: &Global, file: &Path) -> Result<Exit, Failure> {
         );
         return Ok(Exit::Ok);
     }
-    output::line(format!("{} is valid: {} steps", file.display(), outline.steps.len()));
+    output::line(format!(
+        "{} is valid: {}",
+        file.display(),
+        output::count(outline.steps.len(), "step")
+    ));
     for step in &outline.steps {
         let needs = if step.needs.is_empty() {
             String::new()
@@ -59,12 +63,8 @@ pub(super) fn load(file: &Path) -> Result<(Loaded, Source), Failure> {
             Ok((loaded, source))
         }
         Err(findings) => {
-            let count = findings.len();
-            let what = format!(
-                "`{}` is not a valid workflow ({count} error{})",
-                source.name,
-                if count == 1 { "" } else { "s" }
-            );
+            let count = output::count(findings.len(), "error");
+            let what = format!("`{}` is not a valid workflow ({count})", source.name);
             Err(Failure::new(Exit::Usage, what)
                 .fix("correct the file; nothing was run")
                 .findings(&source, &findings))

@@ -165,7 +165,8 @@ fn tell(global: &Global, word: &str, (run, step): (RunId, &str), did: Option<Mer
         Some(merged) => {
             let Merged { written, removed, folders } = merged;
             output::line(format!(
-                "{word} {step} of {run}: {written} written, {removed} removed, {folders} folders"
+                "{word} {step} of {run}: {written} written, {removed} removed, {}",
+                output::count(folders, "folder")
             ));
             if word == "merged" {
                 let command = session::again(global);
@@ -223,7 +224,7 @@ fn one(layout: &Layout, named: Named<'_>) -> Result<(RunId, RunHistory, Told), F
             let names: Vec<&str> = several.iter().map(|told| told.step.as_str()).collect();
             Err(Failure::new(
                 Exit::Usage,
-                format!("{} steps of `{run}` changed something", names.len()),
+                format!("{} of `{run}` changed something", output::count(names.len(), "step")),
             )
             .because(format!("they are {}", names.join(", ")))
             .fix("name the step after the run"))

@@ -8,6 +8,7 @@ mod guard;
 mod table;
 mod time;
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
@@ -95,6 +96,19 @@ pub(crate) fn live() -> bool {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     let batch = std::env::var_os("NON_INTERACTIVE_MODE").is_some_and(|value| value == "1");
     io::stderr().is_terminal() && !dumb && !batch
+}
+
+/// Columns of the terminal that standard output is; `None` where it is none, or does not tell.
+pub(crate) fn width() -> Option<u16> {
+    let out = io::stdout();
+    let size = rustix::termios::tcgetwinsize(&out).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}
+
+/// A number of things: `1 step`, `2 steps`.
+pub(crate) fn count(number: impl Display + PartialEq + From<u8>, noun: &str) -> String {
+    let one = number == 1.into();
+    format!("{number} {noun}{}", if one { "" } else { "s" })
 }
 
 /// What a piece of text means, for colour.

@@ -13,7 +13,10 @@ pub(crate) fn instant(micros: i64) -> String {
 fn local(micros: i64, zone: TimeZone) -> String {
     Timestamp::from_microsecond(micros).map_or_else(
         |_| micros.to_string(),
-        |time| time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S%:z").to_string(),
+        |time| {
+            let text = time.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S%:z").to_string();
+            text.strip_suffix("+00:00").map_or_else(|| text.clone(), |utc| format!("{utc}Z"))
+        },
     )
 }
 
@@ -47,7 +50,7 @@ mod tests {
     fn a_time_is_rfc_3339() {
         let at = 1_700_000_000_123_456;
         assert_eq!(stamp(at), "2023-11-14T22:13:20.123456Z");
-        assert_eq!(local(at, TimeZone::UTC), "2023-11-14 22:13:20+00:00");
+        assert_eq!(local(at, TimeZone::UTC), "2023-11-14 22:13:20Z");
         let west = TimeZone::fixed(jiff::tz::offset(-5));
         assert_eq!(local(at, west), "2023-11-14 17:13:20-05:00");
         assert_eq!(local(i64::MAX, TimeZone::UTC), i64::MAX.to_string());

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::{Project, Running, state, workflow};
+use crate::support::{Project, Running, state, wait_for, workflow};
 
 const POLICY: &str = "\
 version: 1
@@ -135,7 +135,7 @@ fn a_wait_survives_a_kill_and_an_interrupt() {
         if interrupt {
             // What only waits is left to wait instead of being cancelled.
             running.signal("INT");
-            running.end().exits(10);
+            running.end().exits(130);
         } else {
             running.kill();
         }
@@ -172,4 +172,50 @@ fn nobody_acts_as_another_user_and_a_project_registers_nobody() {
         .unwrap();
     let refused = project.palisade(&["run", "ask.yaml"]).exits(2);
     assert!(refused.stderr.contains("cannot have the role `operator`"), "{refused:?}");
+}
+
+#[test]
+fn resuming_every_run_waits_for_no_person_and_ends_at_the_first_signal() {
+    let project = project();
+    for _ in 0..2 {
+        project.palisade(&[&["run", "ask.yaml", "--detach"][..], &AGENT].concat()).exits(10);
+    }
+    let go = project.outside().join("go");
+    let steps = format!(
+        "  - name: hold\n    shell: until test -e /mnt/go; do sleep 0.05; done\n    mounts: [{{ source: {}, target: /mnt }}]\n",
+        project.outside().display()
+    );
+    project.file("hold.yaml", workflow(&steps));
+    for _ in 0..2 {
+        let mut running = Running::start(&mut project.command(&["run", "hold.yaml"]));
+        running.until("started");
+        running.kill();
+    }
+    let states = || -> Vec<String> {
+        let runs = project.palisade(&["runs", "list", "--json"]).exits(0).json();
+        let state = |run: &serde_json::Value| run["state"].as_str().unwrap().to_owned();
+        runs.as_array().unwrap().iter().rev().map(state).collect()
+    };
+    // Past those that wait, into the first that goes on; a signal ends it there, and the last is not begun.
+    let mut resumed = Running::start(&mut project.command(&["runs", "resume"]));
+    resumed.until("started: attempt 2");
+    resumed.signal("TERM");
+    resumed.end().exits(130);
+    assert_eq!(states(), ["waiting", "waiting", "cancelled", "running"]);
+    // Without a signal everything goes on that can.
+    fs::write(go, "").unwrap();
+    project.palisade(&["runs", "resume"]).exits(10);
+    assert_eq!(states(), ["waiting", "waiting", "cancelled", "succeeded"]);
+    // The control: one that is named is waited for, unless it is to be left.
+    let run = project.palisade(&["runs", "list", "--state", "waiting", "--json"]).json();
+    let id = run[0]["id"].as_str().unwrap();
+    let open = project.palisade(&["approval", "list", "--json"]).exits(0).json();
+    let open = open.as_array().unwrap().iter().map(|one| &one["request"]);
+    let request = open.clone().find(|request| request["subject"]["run"] == id).unwrap();
+    let approval = request["id"].as_str().unwrap();
+    project.palisade(&["runs", "resume", id, "--detach"]).exits(10);
+    let waited = Running::start(&mut project.command(&["runs", "resume", id]));
+    wait_for("the owner", || project.path().join(".palisade/peer.sock").exists());
+    project.palisade(&["approval", "approve", approval]).exits(0);
+    waited.end().exits(0);
 }

@@ -119,7 +119,7 @@ fn a_file_that_is_not_there_or_no_file_is_told() {
     let missing = project.palisade(&["-C", "nowhere", "runs", "list"]).exits(3);
     missing.says("`nowhere` cannot be used", "No such file", "--project");
     let missing = project.palisade(&["policy", "check", "none.yaml"]).exits(3);
-    missing.says("`none.yaml` cannot be read", "No such file", "--policy");
+    missing.says("`none.yaml` cannot be read", "No such file", "name a policy file");
     assert!(!project.database().exists());
 }
 
@@ -159,7 +159,7 @@ fn inputs_are_read_by_their_type_and_refused_by_name() {
         "did you mean `loud`",
         fix,
     );
-    run(&["-i", "who"]).exits(2).says("input `who` has no `=`", "", fix);
+    run(&["-i", "who"]).exits(2).says("`who` has no `=`", "", fix);
     run(&["-f", "list.yaml"]).exits(2).says(
         "not a map of inputs",
         "",

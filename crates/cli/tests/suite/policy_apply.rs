@@ -231,3 +231,23 @@ fn a_step_that_would_change_the_policy_does_not_load() {
     assert!(ran.stderr.contains("step `call` calls `policy.update`, which no step can"), "{ran:?}");
     assert!(!project.database().exists());
 }
+
+#[test]
+fn a_change_that_waits_is_not_asked_for_again() {
+    let project = project();
+    let apply = |more: &[&str]| {
+        let words = ["policy", "apply", "wide.yaml", "--yes", "--detach"];
+        project.palisade(&[&words[..], more].concat())
+    };
+    let first = apply(&[]).exits(10);
+    assert_eq!(first.stderr.matches("approval approve apr_").count(), 1, "{first:?}");
+    apply(&[]).exits(5).says("waits for approval `apr_", "asking again", "approval show apr_");
+    let open = || project.palisade(&["approval", "list", "--json"]).exits(0).json();
+    assert_eq!(open().as_array().unwrap().len(), 1);
+    // The control: somebody else, or after it was taken back, asks for a request of its own.
+    apply(&["--as", "agent:planner"]).exits(10);
+    let run = open()[0]["request"]["subject"]["run"].as_str().unwrap().to_owned();
+    project.palisade(&["runs", "cancel", &run]).exits(0);
+    apply(&[]).exits(10);
+    assert_eq!(open().as_array().unwrap().len(), 2);
+}

@@ -76,7 +76,7 @@ fn recorded_calls_are_decided_again_under_another_file() {
     assert_eq!(replay(&["--limit", "1"])["compared"], 1);
     assert_eq!(replay(&["--since", "1d"])["compared"], 4);
     let ran = project.palisade(&["policy", "replay", "after.yaml", "--since", "soon"]).exits(2);
-    ran.says("soon", "", "`7d`");
+    ran.says("`soon` cannot be", "such as 90d", "policy replay --help");
 }
 
 #[test]

@@ -37,7 +37,15 @@ fn a_tool_is_called_by_name_with_typed_arguments() {
         "{ran:?}"
     );
     let denied = project.palisade(&["tool", "call", "exec.run", "-a", r#"argv=["curl"]"#]).exits(6);
-    assert!(denied.stderr.contains("no-curl"), "{denied:?}");
+    denied.says("the call of `exec.run` was denied", "no-curl", "palisade policy explain exec.run");
+    // A command that fails by itself is told in the same form, and what stopped it once.
+    let failed = project.palisade(&["sandbox", "exec", "--", "false"]).exits(10);
+    assert!(!failed.stderr.contains("failed: failed"), "{failed:?}");
+    failed.says("the call of `exec.run` failed", "exit code 1", "palisade runs show");
+    let denied = project.palisade(&["sandbox", "exec", "--", "curl"]).exits(6);
+    denied.says("was denied", "no-curl", "policy explain exec.run");
+    let run = project.run_steps("  - { name: a, run: [curl] }\n").exits(10);
+    run.says("failed", "", "palisade policy explain --record SEQUENCE");
     project.verifies();
 }
 

@@ -111,7 +111,19 @@ fn on_a_terminal(
     arguments: &str,
     environment: &[(&str, &str)],
 ) -> Option<String> {
-    let shell = format!("{} {arguments}", env!("CARGO_BIN_EXE_palisade"));
+    sized(project, None, arguments, environment)
+}
+
+/// The same, with so many columns.
+fn sized(
+    project: &Project,
+    columns: Option<u16>,
+    arguments: &str,
+    environment: &[(&str, &str)],
+) -> Option<String> {
+    let size = columns.map(|columns| format!("stty rows 24 cols {columns}; "));
+    let shell =
+        format!("{}{} {arguments}", size.unwrap_or_default(), env!("CARGO_BIN_EXE_palisade"));
     let mut command: Command =
         project.command_of("script".as_ref(), &["-qec", &shell, "/dev/null"]);
     command.env("TERM", "xterm").envs(environment.iter().copied());
@@ -316,4 +328,85 @@ fn an_explanation_says_what_a_call_is_held_to() {
     assert_eq!(json["limits"][0]["wanted"], "at most 5 calls per run");
     assert_eq!(json["decision"]["approve"]["count"], 2);
     assert_eq!(json["layers"][2]["verdict"], "require_review");
+}
+
+#[test]
+fn tables_are_as_wide_as_the_terminal() {
+    let project = Project::new();
+    let long = "a-rather-long-name-of-a-step-that-fails";
+    let steps = format!("  - {{ name: {long}, run: [\"false\"] }}\n");
+    project.file(
+        "long.yaml",
+        workflow(&steps).replace("name: test", "name: a-workflow-with-a-long-name"),
+    );
+    project.palisade(&["run", "long.yaml"]).exits(10);
+    let id = project.latest()["id"].as_str().unwrap().to_owned();
+    let longest = |text: &str| text.lines().map(|line| line.trim_end().chars().count()).max();
+    for (arguments, word) in [
+        ("runs list", id.as_str()),
+        ("help config", "PALISADE_*"),
+        ("help environment", "PALISADE_TICKET"),
+        ("runs show", id.as_str()),
+    ] {
+        let plain = project.palisade(&arguments.split(' ').collect::<Vec<_>>()).exits(0).stdout;
+        assert!(plain.contains(word) && !plain.contains("+00:00"), "{plain}");
+        let Some(shown) = sized(&project, Some(80), arguments, &[]) else { return };
+        assert!(shown.contains(word), "{arguments}: {shown}");
+        let wide = sized(&project, Some(300), arguments, &[]).unwrap();
+        if arguments != "runs show" {
+            assert!(longest(&wide) > Some(80), "the control: {wide}");
+            assert!(longest(&shown) <= Some(80), "{arguments}: {shown}");
+        }
+    }
+    // What no call meets of the built-in rules is not among what decided this one.
+    let words = ["policy", "explain", "fs.read", "-a", "path=a"];
+    let told = project.palisade(&words).exits(0).stdout;
+    assert!(told.contains("read") && !told.contains("builtin:"), "{told}");
+    let keys = project.palisade(&["policy", "explain", "fs.read", "-a", "path=.ssh/id_rsa"]);
+    assert!(keys.exits(6).stdout.contains("builtin:keys"), "the control");
+    // No line ends in blanks, and none is empty.
+    let tail = project.palisade(&["audit", "tail"]).exits(0).stdout;
+    assert!(tail.lines().all(|line| line.trim_end() == line && !line.is_empty()), "{tail:?}");
+}
+
+#[test]
+fn options_of_every_command_stand_apart_in_its_help() {
+    let project = Project::new();
+    let help = project.palisade(&["help", "runs", "list"]).exits(0).stdout;
+    let (own, every) = help.split_once("Options of every command:").unwrap();
+    for (option, mine) in
+        [("--limit", true), ("--state", true), ("--unsafe", false), ("--json", false)]
+    {
+        assert_eq!(
+            (own.contains(option), every.contains(option)),
+            (mine, !mine),
+            "{option}: {help}"
+        );
+    }
+    assert!(own.contains("succeeded"), "{help}");
+}
+
+#[test]
+fn every_mistake_on_the_command_line_says_what_why_and_how_to_fix_it() {
+    let project = Project::new();
+    let check = |line: &str, code: i32, what: &str, why: &str, fix: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        project.palisade(&words).exits(code).says(what, why, fix);
+    };
+    check(
+        "runs list --limit x",
+        2,
+        "`x` cannot be",
+        "not a whole number",
+        "palisade runs list --help",
+    );
+    check("audit anchor", 2, "--git <REPOSITORY>", "", "palisade audit anchor --help");
+    check("policy check nope", 3, "nope", "No such file", "name a policy file that can be read");
+    check("tool call fs.read -a path", 2, "`path` has no `=`", "", "-a name=value");
+    check("run nope -i path", 3, "nope", "", "name a file");
+    check("ticket inspect --ticket-file nope", 3, "nope", "", "name a file that exists");
+    check("secret set db --file nope", 3, "nope", "", "--file FILE");
+    project.file("empty", "");
+    check("secret set a/b --file palisade.yaml", 3, "", "", "--file FILE");
+    check("secret set db --file empty", 2, "", "", "give a text");
 }

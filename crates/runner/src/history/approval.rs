@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use engine::run::{ApprovalId, ApprovalRequest, Event, Fact, Micros, RunId};
 use journal::{PAGE_RECORDS_MAX, ReadError, Scan};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{History, HistoryError};
 use crate::projection;
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalState {
     /// It waits for answers.
@@ -45,7 +45,7 @@ impl ApprovalState {
 }
 
 /// One answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnswerTold {
     /// Who.
     pub by: Arc<str>,
@@ -58,7 +58,7 @@ pub struct AnswerTold {
 }
 
 /// A request with everything that was said about it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApprovalTold {
     /// The request.
     pub request: Arc<ApprovalRequest>,

@@ -52,6 +52,21 @@ impl Client {
     pub fn connect(socket: &Path) -> Result<Self, ClientError> {
         let stream = UnixStream::connect(socket).map_err(|_| ClientError::NoOwner)?;
         identity::is_owner(&stream)?;
+        Self::greeted(stream)
+    }
+
+    /// As [`Client::connect`], for root in a project of the user `owner`: nobody else's process is asked, whatever a
+    /// link in that user's folder leads to.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn connect_to_user(socket: &Path, owner: u32) -> Result<Self, ClientError> {
+        let stream = UnixStream::connect(socket).map_err(|_| ClientError::NoOwner)?;
+        identity::is_of_user(&stream, owner)?;
+        Self::greeted(stream)
+    }
+
+    fn greeted(stream: UnixStream) -> Result<Self, ClientError> {
         let mut client = Self { stream, asked: 0 };
         let greeting = json!({
             "client": "palisade",

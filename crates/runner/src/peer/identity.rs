@@ -95,6 +95,13 @@ pub(super) fn is_owner(server: &UnixStream) -> Result<(), Unidentified> {
     if is_trusted(server, own) || own == 0 { Ok(()) } else { Err(Unidentified::Foreign(server)) }
 }
 
+/// Whether an owner is a process of this user.
+pub(super) fn is_of_user(server: &UnixStream, user: u32) -> Result<(), Unidentified> {
+    let found = socket_peercred(server).map_err(|error| Unidentified::Unknown(error.into()))?;
+    let server = found.uid.as_raw();
+    if server == user { Ok(()) } else { Err(Unidentified::Foreign(server)) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;

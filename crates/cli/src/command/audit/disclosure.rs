@@ -7,7 +7,7 @@ use runner::audit::{self, DiscloseError, Disclosure, DisclosureError};
 use runner::history::History;
 use serde_json::json;
 
-use super::{hand_out, key, not_proved, read, signed_failure, tree, unreadable};
+use super::{hand_out, key, not_proved, read, read_kind, signed_failure, tree, unreadable};
 use crate::arguments::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -38,7 +38,8 @@ pub(super) fn disclose(
 /// Checks a disclosure; needs no journal.
 pub(super) fn verify(global: &Global, file: &Path, typed: &str) -> Result<Exit, Failure> {
     let key = key(typed)?;
-    let text = read(file, "name a file written by `palisade audit disclose SEQUENCE -o FILE`")?;
+    let fix = "name a file written by `palisade audit disclose SEQUENCE -o FILE`";
+    let text = read_kind(file, "\"proof\"", fix)?;
     let disclosure = Disclosure::parse(&text).map_err(|error| wrong(&error))?;
     let revealed = disclosure.verify(&key).map_err(|error| wrong(&error))?;
     let header = &revealed.shown.header;
@@ -76,7 +77,8 @@ pub(super) fn erase(global: &Global, run: Option<&str>) -> Result<Exit, Failure>
         output::json(&json!({ "records": erased.records, "receipt": erased.receipt }));
         return Ok(Exit::Ok);
     }
-    output::line(format!("what opens the commitments of {} records is gone", erased.records));
+    let records = output::count(erased.records, "record");
+    output::line(format!("what opens the commitments of {records} is gone"));
     output::line(format!("receipt is record {}", erased.receipt));
     Ok(Exit::Ok)
 }

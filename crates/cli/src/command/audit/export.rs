@@ -1,15 +1,13 @@
 //! `palisade audit export`: every record for another program, as NDJSON or as events of OCSF.
 //! One page of records is in memory at a time.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::io::Write as _;
 
 use runner::audit::{self, Record, Search};
 
 use super::unreadable;
 use crate::arguments::{Export, Format, Global};
+use crate::command::created::{create, unwritten};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, stamp};
@@ -53,22 +51,4 @@ fn write(format: Format, record: &Record, lines: &mut Vec<u8>) {
             lines.push(b'\n');
         }
     }
-}
-
-fn create(path: &Path) -> Result<File, Failure> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    made.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Failure::new(Exit::Conflict, format!("`{}` exists", path.display()))
-                .because("an export overwrites nothing")
-                .fix("name a file that does not exist")
-        }
-        _ => unwritten(path, &error),
-    })
-}
-
-fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Failure, format!("`{}` cannot be written", path.display()))
-        .because(error.to_string())
-        .fix("name a file in a folder that can be written and has room")
 }

@@ -16,12 +16,13 @@ pub(super) fn print(record: &Record, as_json_line: bool) {
     let what = serde_json::from_slice::<Value>(&record.payload).ok();
     let step =
         what.as_ref().and_then(|body| body.get("step")).and_then(Value::as_str).unwrap_or_default();
-    output::line(format!(
-        "{:>8}  {}  {:<24} {:<20} {}",
+    let line = format!(
+        "{:>8}  {}  {:<22} {:<16} {}",
         header.sequence,
         instant(header.time.micros),
         output::printable(&header.kind),
         output::printable(&header.principal),
         output::printable(step),
-    ));
+    );
+    output::line(line.trim_end());
 }

@@ -26,6 +26,7 @@ use runner::audit::{
 use serde_json::{Value, json};
 
 use crate::arguments::{Audit, Global};
+use crate::command::created;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -131,17 +132,13 @@ fn tree(head: &TreeHead) -> Value {
     json!({ "origin": head.origin, "size": head.size, "root": head.root.to_string() })
 }
 
-/// Prints a text that is a file's contents, or writes the file.
+/// Prints a text that is a file's contents, or writes the file, which must not exist.
 fn hand_out(text: &str, output: Option<&Path>) -> Result<(), Failure> {
     let Some(path) = output else {
         output::data(text.as_bytes());
         return Ok(());
     };
-    std::fs::write(path, text).map_err(|error| {
-        Failure::new(Exit::Failure, format!("`{}` cannot be written", path.display()))
-            .because(error.to_string())
-            .fix("name a file in a folder that can be written")
-    })
+    created::write(path, text.as_bytes())
 }
 
 /// Largest file of somebody else's that is read, in bytes: a proof, a checkpoint, a disclosure or a key.
@@ -167,6 +164,21 @@ fn read(path: &Path, fix: &str) -> Result<String, Failure> {
             .fix(fix)
     })
 }
+
+/// As [`read`], a file of the kind whose texts have `mark`: what is of another kind is a mistake of the command line and
+/// no evidence of anything.
+fn read_kind(path: &Path, mark: &str, fix: &str) -> Result<String, Failure> {
+    let text = read(path, fix)?;
+    if text.contains(mark) {
+        return Ok(text);
+    }
+    Err(Failure::new(Exit::Usage, format!("`{}` is a file of another kind", path.display()))
+        .because("it has nothing of what such a file begins with")
+        .fix(fix))
+}
+
+/// What is in every signed checkpoint: the end of its text and the beginning of a signature.
+const SIGNATURE: &str = "\n\n\u{2014} ";
 
 /// A public key as it was typed, or in the file that was named.
 fn key(typed: &str) -> Result<VerifierKey, Failure> {

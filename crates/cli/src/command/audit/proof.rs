@@ -7,12 +7,15 @@ use runner::audit::{Signed, Tree, verify_proof};
 use runner::history::History;
 use serde_json::json;
 
-use super::{hand_out, key, not_proved, read, signed_failure, tree};
+use super::{SIGNATURE, hand_out, key, not_proved, read_kind, signed_failure, tree};
 use crate::arguments::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, instant, stamp};
 use crate::session;
+
+/// What is in every proof of a record.
+const PROOF: &str = "c2sp.org/tlog-proof@";
 
 /// Proves that a record is in the log.
 pub(super) fn record(global: &Global, sequence: u64, file: Option<&Path>) -> Result<Exit, Failure> {
@@ -40,7 +43,8 @@ pub(super) fn record(global: &Global, sequence: u64, file: Option<&Path>) -> Res
 /// Proves that the log has only grown since a checkpoint.
 pub(super) fn growth(global: &Global, since: &Path, file: Option<&Path>) -> Result<Exit, Failure> {
     let layout = session::layout(global)?;
-    let text = read(since, "name a file written by `palisade audit checkpoint -o FILE`")?;
+    let fix = "name a file written by `palisade audit checkpoint -o FILE`";
+    let text = read_kind(since, SIGNATURE, fix)?;
     let (_, old) = super::signed(&layout, &text, None)?;
     let signed = Signed::now(&layout).map_err(|error| signed_failure(&error))?;
     let which = old.log().map_or(Tree::Logs, Tree::Log);
@@ -59,7 +63,8 @@ pub(super) fn growth(global: &Global, since: &Path, file: Option<&Path>) -> Resu
 /// Checks the proof of one record; needs no journal.
 pub(super) fn verify(global: &Global, file: &Path, typed: &str) -> Result<Exit, Failure> {
     let key = key(typed)?;
-    let text = read(file, "name a file written by `palisade audit prove SEQUENCE -o FILE`")?;
+    let fix = "name a file written by `palisade audit prove SEQUENCE -o FILE`";
+    let text = read_kind(file, PROOF, fix)?;
     let shown = verify_proof(&text, &key).map_err(|error| not_proved(&error))?;
     let header = &shown.header;
     if global.json {

@@ -32,8 +32,16 @@ pub(super) fn run(global: &Global, count: u64, follow: bool) -> Result<Exit, Fai
     if !follow {
         return Ok(Exit::Ok);
     }
-    let cursor = latest.last().map_or(0, |record| record.header.sequence);
     let log = history.log().clone();
+    let cursor = match latest.last() {
+        Some(record) => record.header.sequence,
+        // Of those that are there already none was wanted.
+        None => history
+            .reader()
+            .head(&log)
+            .map_err(|error| unreadable(&error))?
+            .map_or(0, |head| head.sequence),
+    };
     let mut records = history.into_reader().subscribe(log, cursor);
     loop {
         for record in records.wait(PAGE, PATIENCE).map_err(|error| unreadable(&error))? {

@@ -8,6 +8,7 @@ use runner::audit::{self, Checkpoint, LogId, NodeKeyError, Range, Scope};
 use serde_json::json;
 
 use crate::arguments::Global;
+use crate::command::created;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -19,6 +20,7 @@ pub(super) fn run(
     against: Option<(&Path, Option<&str>)>,
     write: Option<&Path>,
 ) -> Result<Exit, Failure> {
+    write.map_or(Ok(()), created::vacant)?;
     let layout = session::layout(global)?;
     let mut scope = match against {
         Some((file, key)) => kept(&layout, file, key)?,
@@ -31,14 +33,7 @@ pub(super) fn run(
     };
     if let Some(path) = write {
         let kept = Checkpoint { log: found.log.clone(), sequence: found.last, leaf: found.leaf };
-        std::fs::write(path, kept.to_string()).map_err(|error| {
-            Failure::new(
-                Exit::Failure,
-                format!("checkpoint `{}` cannot be written", path.display()),
-            )
-            .because(error.to_string())
-            .fix("name a file in a folder that can be written")
-        })?;
+        created::write(path, kept.to_string().as_bytes())?;
     }
     if global.json {
         output::json(&json!({
@@ -53,15 +48,19 @@ pub(super) fn run(
         }));
     } else {
         output::line(format!(
-            "{} records and {} artifacts verified, sequence {} to {}",
-            found.records, found.artifacts, found.first, found.last
+            "{} and {} verified, sequence {} to {}",
+            output::count(found.records, "record"),
+            output::count(found.artifacts, "artifact"),
+            found.first,
+            found.last
         ));
         output::line(format!("leaf {}", found.leaf));
         let without = match found.unproved {
             0 => String::new(),
             unproved => format!(", {unproved} of them without the key that signed them"),
         };
-        output::line(format!("{} checkpoints compared{without}", found.checkpoints));
+        let compared = output::count(found.checkpoints, "checkpoint");
+        output::line(format!("{compared} compared{without}"));
     }
     Ok(Exit::Ok)
 }
@@ -143,13 +142,21 @@ fn kept(layout: &Layout, file: &Path, key: Option<&str>) -> Result<Scope, Failur
     let fix =
         "name a file written by `palisade audit checkpoint -o FILE` or `audit anchor --file FILE`";
     let text = super::read(file, fix)?;
-    if text.contains("\n\n\u{2014} ") {
+    if text.contains(super::SIGNATURE) {
         let (key, head) = super::signed(layout, &text, key)?;
         return Ok(if head.origin == key.name() {
             Scope { logs: vec![(key, head)], ..Scope::whole() }
         } else {
             Scope { signed: vec![head], ..Scope::whole() }
         });
+    }
+    if key.is_some() {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("checkpoint `{}` is not signed", file.display()),
+        )
+        .because("a key says nothing about it")
+        .fix("leave `--key` away, or name a signed checkpoint (`palisade audit checkpoint`)"));
     }
     let checkpoints = Checkpoint::parse_all(&text).map_err(|error| {
         let named = format!("in `{}`", file.display());

@@ -5,8 +5,8 @@ use runner::Layout;
 use runner::audit::{self, Due, SealFailure, Segment};
 use serde_json::{Value, json};
 
-use crate::arguments::{Archive, ArchiveCommand};
-use crate::arguments::{Due as Typed, Global};
+use crate::arguments::{Archive, ArchiveCommand, Due as Typed, Global};
+use crate::command::ending::bytes;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, Table};
@@ -27,9 +27,9 @@ pub(super) fn run(global: &Global, layout: &Layout, archive: &Archive) -> Result
             "database_bytes": archived.database_bytes,
         }));
     } else {
-        let count = archived.segments.len();
-        output::line(format!("{records} records archived in {count} segments"));
-        output::line(format!("the database has {} bytes", archived.database_bytes));
+        let segments = output::count(archived.segments.len(), "segment");
+        output::line(format!("{} archived in {segments}", output::count(records, "record")));
+        output::line(format!("the database has {}", bytes(archived.database_bytes)));
     }
     Ok(Exit::Ok)
 }
@@ -46,13 +46,13 @@ fn list(segments: &[Segment], as_json: bool) {
     if as_json {
         return output::json(&segments.iter().map(told).collect::<Vec<_>>());
     }
-    let mut table = Table::new(&["log", "first", "last", "bytes", "file"]);
+    let mut table = Table::new(&["log", "first", "last", "size", "file"]);
     for segment in segments {
         table.row([
             segment.log.to_string(),
             segment.first.to_string(),
             segment.last.to_string(),
-            segment.file_bytes.to_string(),
+            bytes(segment.file_bytes),
             format!("{}.segment", segment.digest),
         ]);
     }

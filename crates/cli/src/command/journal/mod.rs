@@ -60,9 +60,9 @@ pub(crate) fn run(global: &Global, command: &Journal) -> Result<Exit, Failure> {
                 }));
             } else {
                 output::line(format!(
-                    "{} records and {} artifacts copied to {}",
-                    copied.records,
-                    copied.artifacts,
+                    "{} and {} copied to {}",
+                    output::count(copied.records, "record"),
+                    output::count(copied.artifacts, "artifact"),
                     copied.database.display()
                 ));
             }
@@ -95,5 +95,5 @@ fn tell(rebuilt: &audit::Rebuilt, as_json: bool) {
         table.row([view.view.to_owned(), view.rows.to_string(), was]);
     }
     output::line(table.render());
-    output::line(format!("\n{} records folded", rebuilt.records));
+    output::line(format!("\n{} folded", output::count(rebuilt.records, "record")));
 }

@@ -2,9 +2,8 @@
 //! Neither changes anything; both end well whatever they find.
 
 use std::path::Path;
-use std::time::Duration;
 
-use runner::{Micros, units};
+use runner::Micros;
 
 use runner::history::Calls;
 use runner::policy::{self, Changed, Comparison, Shift, Verdict};
@@ -13,7 +12,8 @@ use super::{load, wanted};
 use crate::arguments::Global;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{self, Table, Tone, paint};
+use crate::moment::Moment;
+use crate::output::{self, Table, Tone};
 use crate::session;
 
 /// Longest text of the arguments in a line, in characters.
@@ -30,10 +30,10 @@ pub(super) fn diff(global: &Global, before: &Path, after: &Path) -> Result<Exit,
 pub(super) fn replay(
     global: &Global,
     file: &Path,
-    since: Option<&str>,
+    since: Option<Moment>,
     limit: usize,
 ) -> Result<Exit, Failure> {
-    let since = since.map(ago).transpose()?;
+    let since = since.map(|moment| Micros(moment.0));
     let (in_force, candidate) = (load(&wanted(global, None)?)?, load(file)?);
     let (history, _) = session::history(global)?;
     let calls = history.calls(Calls { since, limit });
@@ -42,25 +42,17 @@ pub(super) fn replay(
     Ok(Exit::Ok)
 }
 
-fn ago(text: &str) -> Result<Micros, Failure> {
-    let age: Duration = units::duration(text).map_err(|error| {
-        Failure::of(Exit::Usage, &error).fix("write a time such as `7d`, `12h` or `30m`")
-    })?;
-    let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-    Ok(Micros(runner::now().0.saturating_sub(age)))
-}
-
 fn show(global: &Global, found: &Comparison, over: &str) {
     if global.json {
         output::json(found);
         return;
     }
     if !found.changed.is_empty() {
-        let mut table = Table::new(&["change", "times", "call", "before", "after", "decided by"]);
+        let mut table = table();
         for line in &found.changed {
             table.row(row(line));
         }
-        output::line(marked(&table.render()));
+        output::line(table.render());
     }
     let count = |shift| found.count(shift);
     output::line(format!(
@@ -73,25 +65,19 @@ fn show(global: &Global, found: &Comparison, over: &str) {
     ));
 }
 
+/// A table of such rows, the mark of each in its colour.
+pub(super) fn table() -> Table {
+    let shifts = [Shift::Breaking, Shift::Widening, Shift::Narrowing];
+    let columns = ["change", "times", "call", "before", "after", "decided by"];
+    Table::new(&columns).tinted(shifts.map(mark))
+}
+
 fn mark(shift: Shift) -> (&'static str, Tone) {
     match shift {
         Shift::Breaking => ("BREAKING", Tone::Bad),
         Shift::Widening => ("WIDENING", Tone::Busy),
         Shift::Narrowing => ("narrowing", Tone::Quiet),
     }
-}
-
-/// A table of such rows with the mark of each in its colour, which has no width.
-pub(super) fn marked(table: &str) -> String {
-    let marks = [Shift::Breaking, Shift::Widening, Shift::Narrowing].map(mark);
-    let line = |line: &str| {
-        let found = marks.iter().find_map(|(word, tone)| {
-            let rest = line.trim_start().strip_prefix(word)?;
-            Some(format!(" {}{rest}", paint(word, *tone)))
-        });
-        found.unwrap_or_else(|| line.to_owned())
-    };
-    table.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn row(line: &Changed) -> [String; 6] {

@@ -13,6 +13,9 @@ use crate::failure::Failure;
 use crate::output::{self, Table, Tone, paint};
 use crate::session;
 
+/// What the names of rules begin with that are not the policy's own.
+const BUILTIN: &str = "builtin:";
+
 pub(super) fn run(global: &Global, command: &Explain) -> Result<Exit, Failure> {
     match (&command.tool, command.record) {
         (Some(tool), None) => described(global, command, tool),
@@ -163,6 +166,11 @@ fn arguments(tool: &str, pairs: &[String]) -> Result<Value, Failure> {
     Ok(Value::Object(all))
 }
 
+/// A text that can be seen, also where it is empty.
+fn text(text: &str) -> String {
+    if text.is_empty() { "\"\"".to_owned() } else { output::printable(text) }
+}
+
 fn truth(outcome: Truth) -> &'static str {
     match outcome {
         Truth::True => "true",
@@ -225,8 +233,11 @@ fn print(explanation: &Explanation, ticket: Option<&str>) {
     let mut table = Table::new(&["rule", "condition", "wanted", "found", "outcome"]);
     let mut rows = 0;
     for candidate in &explanation.candidates {
-        let own =
-            candidate.conditions.iter().map(|condition| (candidate.rule.to_string(), condition));
+        // What every call is spared says nothing about this one.
+        let built_in = candidate.rule.starts_with(BUILTIN);
+        let said = candidate.conditions.iter();
+        let own = said.filter(|condition| !(built_in && condition.outcome == Truth::False));
+        let own = own.map(|condition| (candidate.rule.to_string(), condition));
         let excepts = candidate.except.iter().flat_map(|except| {
             let part = format!("{}: except {}", candidate.rule, except.item);
             except.conditions.iter().map(move |condition| (part.clone(), condition))
@@ -236,8 +247,8 @@ fn print(explanation: &Explanation, ticket: Option<&str>) {
             table.row([
                 part,
                 condition.field.clone(),
-                output::printable(&condition.wanted),
-                output::printable(&condition.found),
+                text(&condition.wanted),
+                text(&condition.found),
                 truth(condition.outcome).to_owned(),
             ]);
         }

@@ -7,7 +7,7 @@ use runner::{ArtifactStore, Layout};
 use serde_json::Value;
 
 use crate::command::ending::bytes;
-use crate::output::{self, Table, Tone, paint, printable};
+use crate::output::{self, Table, Tone, printable};
 
 /// Changed files shown for one step.
 const SHOWN: usize = 20;
@@ -113,7 +113,9 @@ fn reached(all: &[Reached]) {
         return;
     }
     output::line("\negress");
-    let mut table = Table::new(&["step", "host", "decision", "by", "address", "sent", "received"]);
+    let columns = ["decision", "step", "host", "by", "address", "sent", "received"];
+    let tints = [("allowed", Tone::Good), ("denied", Tone::Bad)];
+    let mut table = Table::new(&columns).tinted(tints);
     for one in all {
         let allowed = one.verdict == "allow";
         let by = match &one.rule {
@@ -123,12 +125,9 @@ fn reached(all: &[Reached]) {
         let host =
             if one.host.is_empty() { "?".to_owned() } else { format!("{}:{}", one.host, one.port) };
         table.row([
+            if allowed { "allowed" } else { "denied" }.to_owned(),
             one.step.clone(),
             printable(&host),
-            paint(
-                if allowed { "allowed" } else { "denied" },
-                if allowed { Tone::Good } else { Tone::Bad },
-            ),
             printable(&by),
             one.address.clone().unwrap_or_default(),
             one.sent.map(bytes).unwrap_or_default(),

@@ -28,6 +28,6 @@ pub(crate) fn run(global: &Global, command: Runs) -> Result<Exit, Failure> {
         Runs::Retry { run, step, ticket } => {
             resume::retry(global, &run, step.as_deref(), ticket::presented(&ticket)?)
         }
-        Runs::Resume { run } => resume::resume(global, run.as_deref()),
+        Runs::Resume { run, detach } => resume::resume(global, run.as_deref(), detach),
     }
 }

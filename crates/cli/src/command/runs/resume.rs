@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::arguments::Global;
 use crate::command::ending;
-use crate::command::follow::{self, Following};
+use crate::command::follow::{self, Following, Until};
 use crate::command::run::unanswered;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -15,8 +15,9 @@ use crate::output;
 use crate::progress::Progress;
 use crate::session;
 
-/// Continues one interrupted run, or every one, one after the other.
-pub(super) fn resume(global: &Global, run: Option<&str>) -> Result<Exit, Failure> {
+/// Continues one interrupted run, or every one, one after the other. Of several none is waited for that only a person
+/// can move, or those after it would never go on.
+pub(super) fn resume(global: &Global, run: Option<&str>, detach: bool) -> Result<Exit, Failure> {
     let (history, _) = session::history(global)?;
     let open = history.open_runs().map_err(|error| session::history_failure(&error))?;
     let wanted = match run {
@@ -32,13 +33,14 @@ pub(super) fn resume(global: &Global, run: Option<&str>) -> Result<Exit, Failure
         }
         return Ok(Exit::Ok);
     }
+    let until = if detach || run.is_none() { Until::Waits } else { Until::Ends };
     let mut exit = Exit::Ok;
     for run in wanted {
         if !open.contains(&run) {
             return Err(Failure::new(Exit::Conflict, format!("run `{run}` has ended"))
                 .fix(format!("`palisade runs retry {run}` does failed steps again")));
         }
-        let ended = go_on(global, run, Again::Nothing, Vec::new())?;
+        let ended = go_on(global, run, (Again::Nothing, until), Vec::new())?;
         if ended == Exit::Interrupted {
             return Ok(ended);
         }
@@ -59,7 +61,7 @@ pub(super) fn retry(
     let (history, _) = session::history(global)?;
     let id = session::run(&history, Some(run))?;
     drop(history);
-    go_on(global, id, step.map_or(Again::Failed, Again::Step), tickets)
+    go_on(global, id, (step.map_or(Again::Failed, Again::Step), Until::Ends), tickets)
 }
 
 /// What is done again.
@@ -70,11 +72,11 @@ enum Again<'a> {
     Step(&'a str),
 }
 
-/// Takes `run` up, sets back what is to be done again, and follows it to its end.
+/// Takes `run` up, sets back what is to be done again, and follows it for so long.
 fn go_on(
     global: &Global,
     run: RunId,
-    again: Again<'_>,
+    (again, until): (Again<'_>, Until),
     tickets: Vec<Ticket>,
 ) -> Result<Exit, Failure> {
     let (history, _) = session::history(global)?;
@@ -92,6 +94,7 @@ fn go_on(
     };
     asked.map_err(|error| unanswered(&error))?;
     let progress = Progress::of(&outline, global.json);
-    let followed = Following { node, layout: &layout, run, events }.follow(progress)?;
+    let followed =
+        Following { node, layout: &layout, run, events }.follow_until(until, progress)?;
     ending::tell(global, &layout, run, followed)
 }

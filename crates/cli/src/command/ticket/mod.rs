@@ -113,9 +113,9 @@ fn read(file: &Path) -> Result<String, Failure> {
             let missing = error.kind() == std::io::ErrorKind::NotFound;
             let exit = if missing { Exit::NotFound } else { Exit::Usage };
             let what = format!("{} cannot be read", printable(&file.display().to_string()));
-            Err(Failure::new(exit, what)
-                .because(error.to_string())
-                .fix("name a readable file of this kind"))
+            Err(Failure::new(exit, what).because(error.to_string()).fix(
+                "name a file that exists and can be read; paths start where the command was typed",
+            ))
         }
     }
 }

@@ -40,7 +40,12 @@ pub(super) fn inspect(global: &Global, asked: &InspectTicket) -> Result<Exit, Fa
             }
             other => other.to_string(),
         };
-        output::line(format!("{name}: {text}"));
+        match (name.strip_suffix("_us"), value.as_i64()) {
+            (Some(name), Some(micros)) => {
+                output::line(format!("{name}: {}", output::instant(micros)));
+            }
+            _ => output::line(format!("{name}: {text}")),
+        }
     }
     output::talk(match asked.key {
         Some(_) => {

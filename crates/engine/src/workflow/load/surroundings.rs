@@ -61,7 +61,10 @@ impl<'n> Loader<'n> {
         node: Option<&'n Node>,
         env: &[(String, Template)],
     ) -> Vec<(String, String)> {
-        let entries = node.and_then(|node| self.entries(node, "secrets")).unwrap_or_default();
+        const HINT: &str = "write `secrets: { NAME: secret }`: the step has the value in the file of `NAME_FILE`, \
+                            and `palisade secret list` has the names of secrets";
+        let map = |node: &'n Node| node.map("secrets").map_err(|error| error.with_hint(HINT));
+        let entries = node.and_then(|node| self.report.take(map(node))).unwrap_or_default();
         if let (Some(node), true) = (node, entries.len() > MAX_SECRETS) {
             let message = format!("a step has more than {MAX_SECRETS} secrets");
             self.report.add(Diagnostic::error(node.span, message));

@@ -38,6 +38,8 @@ struct Method {
 }
 
 const METHODS: &[Method] = &[
+    Method { name: "approval.get", recorded: true, answer: approval::get },
+    Method { name: "approval.list", recorded: true, answer: approval::list },
     Method { name: "approval.rule", recorded: true, answer: approval::rule },
     Method { name: "audit.anchored", recorded: true, answer: audit::anchored },
     Method { name: "audit.disclose", recorded: true, answer: audit::disclose },

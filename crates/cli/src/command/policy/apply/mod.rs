@@ -10,7 +10,7 @@ mod shown;
 use std::path::Path;
 
 use runner::amendment::{Amend, AmendError, Amendment, RECENT_CALLS};
-use runner::history::Calls;
+use runner::history::{ApprovalState, ApprovalTold, Calls, History};
 use runner::peer::{Client, ClientError};
 use runner::policy::InForce;
 use runner::{Adopt, Layout, RunId};
@@ -49,6 +49,7 @@ pub(super) fn apply(global: &Global, command: &Apply) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Ok);
     }
+    first_time(&layout, &amendment, &whose(global, command)?)?;
     let confirmation = Some(confirm::confirmation(&amendment, command)?);
     let wanted = Amend {
         file: std::path::absolute(&command.file).unwrap_or_else(|_| command.file.clone()),
@@ -62,6 +63,34 @@ pub(super) fn apply(global: &Global, command: &Apply) -> Result<Exit, Failure> {
         Err(error) => return Err(tool::unasked(&error)),
     };
     shown::outcome(global, (&amendment, command), &layout, run)
+}
+
+/// Who asks: this user, or the agent that is named.
+fn whose(global: &Global, command: &Apply) -> Result<String, Failure> {
+    let settings = session::settings(global)?;
+    Ok(command.agent.clone().unwrap_or_else(|| settings.principals.of_this_process().id))
+}
+
+/// Refuses to ask for a change that `principal` asks for already: it would only wait a second time.
+fn first_time(layout: &Layout, amendment: &Amendment, principal: &str) -> Result<(), Failure> {
+    let open = History::open(layout).and_then(|history| history.approvals(false, runner::now()));
+    let (replaces, policy) = (json!(amendment.replaces), json!(amendment.policy));
+    let same = |one: &ApprovalTold| {
+        let (subject, arguments) = (&one.request.subject, &one.request.subject.arguments);
+        *subject.principal == *principal
+            && *subject.tool == *"policy.update"
+            && (&arguments["replaces"], &arguments["policy"]) == (&replaces, &policy)
+            && matches!(one.state, ApprovalState::Open | ApprovalState::Approved)
+    };
+    // Where nothing can be read nothing waits, or the call itself says so.
+    let Some(one) = open.unwrap_or_default().into_iter().find(same) else { return Ok(()) };
+    let (id, run) = (one.request.id, one.request.subject.run);
+    Err(Failure::new(Exit::Conflict, format!("this change waits for approval `{id}` already"))
+        .because("asking again would only open another request for the same")
+        .fix(format!(
+            "somebody else answers it: `palisade approval show {id}`; `palisade runs resume {run}` waits for that, \
+             `palisade runs cancel {run}` takes it back"
+        )))
 }
 
 fn warnings(after: &InForce) {

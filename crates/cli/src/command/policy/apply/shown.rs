@@ -14,7 +14,7 @@ use crate::arguments::{Apply, Global};
 use crate::command::policy::compare;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{self, Table, guard, printable};
+use crate::output::{self, guard, printable};
 use crate::session;
 
 /// Most lines shown of calls that nobody made yet.
@@ -33,7 +33,7 @@ pub(super) fn same(global: &Global, file: &Path) -> Exit {
 
 /// Every line that changes, and the counts.
 pub(super) fn change(amendment: &Amendment) {
-    let mut table = Table::new(&["change", "times", "call", "before", "after", "decided by"]);
+    let mut table = compare::table();
     let recorded = &amendment.recorded;
     for line in &recorded.changed {
         table.row(compare::row(line));
@@ -44,7 +44,7 @@ pub(super) fn change(amendment: &Amendment) {
         table.row([change, "made up".to_owned(), call, before, after, by]);
     }
     if !(recorded.changed.is_empty() && amendment.made_up.is_empty()) {
-        output::line(format!("{}\n", compare::marked(&table.render())));
+        output::line(format!("{}\n", table.render()));
     }
     let more = amendment.made_up.len().saturating_sub(MADE_UP_SHOWN);
     if more > 0 {
