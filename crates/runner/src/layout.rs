@@ -4,6 +4,7 @@
 //! this crate spells these names. This file creates the folder and knows no contents.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -91,6 +92,9 @@ impl LayoutError {
             }
             Self::Foreign { .. } => {
                 "make it yours with chown, or keep the state elsewhere with PALISADE_STATE__FOLDER"
+            }
+            Self::Unread { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                "only the user whose project it is, and root, can use it; run the command as that user"
             }
             Self::Unread { .. } => {
                 "make it readable for yourself, or keep the state elsewhere with PALISADE_STATE__FOLDER"

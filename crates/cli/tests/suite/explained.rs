@@ -138,7 +138,7 @@ fn sums_and_bounds_hold_for_real_arguments() {
     mint("30s").exits(0);
     mint("60s").exits(0);
     mint("61s").exits(6);
-    mint("25h").exits(2).says("a ticket lives from 1ms to 1d", "", "");
+    mint("25h").exits(2).says("a ticket lives 24 hours at most", "", "");
     explain(
         &project,
         "ticket.mint -a tools=[\"fs.read\"] -a principal=user:a -a uses=1 -a life=2m",

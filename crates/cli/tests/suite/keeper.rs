@@ -126,7 +126,8 @@ fn an_owner_discloses_and_erases() {
     project.palisade(&["run", "steps.yaml"]).exits(0);
     let record = of_type(&project, "redaction.committed").remove(0);
     let sequence = record["sequence"].to_string();
-    project.palisade(&["audit", "disclose", &sequence, "-o", &path]).exits(0);
+    let again = format!("{path}.again");
+    project.palisade(&["audit", "disclose", &sequence, "-o", &again]).exits(0);
 }
 
 #[test]

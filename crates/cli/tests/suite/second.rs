@@ -116,7 +116,7 @@ fn a_stranger_is_told_that_the_project_is_not_theirs() {
     for command in [&["approval", "list"][..], &["runs", "list"], &["audit", "verify"]] {
         let ran = run(&mut two.ordinary(command)).exits(1);
         ran.says(
-            "cannot be used",
+            "cannot be looked at",
             "Permission denied",
             "only the user whose project it is, and root",
         );

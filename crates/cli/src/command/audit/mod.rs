@@ -114,17 +114,22 @@ const KEPT: &str =
 
 /// Tiles or entries that cannot be used.
 fn shelf_failure(error: &ShelfError) -> Failure {
+    // What cannot be written or read is no evidence of anything.
+    let exit = match error {
+        ShelfError::Io { .. } => Exit::Failure,
+        _ => Exit::Verification,
+    };
     let fix = match error {
         ShelfError::Damaged(_) => {
             "remove the folders `tile` in it and repeat; they are made again from the journal"
         }
         ShelfError::Kept(_) => KEPT,
-        ShelfError::Io { .. } => "check owner and permissions of the file and its folder",
+        ShelfError::Io { .. } => "name a folder that can be written and has room, or check its owner and mode",
         ShelfError::Read(_) | ShelfError::Short { .. } => {
             "`palisade audit verify` says which record is damaged or missing"
         }
     };
-    Failure::of(Exit::Verification, error).fix(fix)
+    Failure::of(exit, error).fix(fix)
 }
 
 /// What is said of a tree.
