@@ -184,6 +184,7 @@ fn own(
         extension: of_project(&settings.extension),
         home: etcetera::home_dir().ok(),
         program: std::env::current_exe().ok(),
+        configuration: Sources::of_this_process(layout.project()).files(),
         slots: slots.unwrap_or(settings.slots),
         redaction: Redaction { plain_logs: !settings.patterns, rules: of_project(&settings.rules) },
         journal_most: settings.journal_most,

@@ -83,7 +83,7 @@ pub enum LayoutError {
 impl LayoutError {
     /// What to do about it.
     #[must_use]
-    pub const fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::Project { .. } => "name the project folder with `--project DIR`",
             Self::Link { .. } => {
@@ -113,7 +113,7 @@ impl Layout {
     /// [`LayoutError::Project`] when the folder does not exist or cannot be entered.
     pub fn of(project: &Path) -> Result<Self, LayoutError> {
         let found = project.canonicalize().and_then(|path| {
-            if path.is_dir() { Ok(path) } else { Err(std::io::ErrorKind::NotADirectory.into()) }
+            if path.is_dir() { Ok(path) } else { Err(ErrorKind::NotADirectory.into()) }
         });
         match found {
             Ok(project) => Ok(Self { state: project.join(STATE_FOLDER), project }),

@@ -99,6 +99,11 @@ impl Sources {
             flags: Vec::new(),
         }
     }
+
+    /// The files, whether they are there or not.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        [&self.system, &self.project].into_iter().chain(&self.user).cloned().collect()
+    }
 }
 
 impl Configuration {

@@ -89,3 +89,24 @@ fn a_state_folder_that_would_come_to_lie_in_the_project_is_refused() {
     with(&outside.join("kept/here")).exits(0);
     assert!(outside.join("kept/here/palisade.db").exists());
 }
+
+#[test]
+fn a_program_writes_nothing_by_which_the_next_process_starts() {
+    let project = Project::new();
+    let config = project.home().join(".config/palisade");
+    fs::create_dir_all(&config).unwrap();
+    fs::create_dir_all(project.home().join("data")).unwrap();
+    let binaries = Path::new(env!("CARGO_BIN_EXE_palisade")).parent().unwrap();
+    let ran = |source: &Path, readonly: bool| {
+        let source = source.display();
+        let mount = format!("{{ source: {source}, target: /k, readonly: {readonly} }}");
+        project.run_steps(&format!("  - {{ name: a, run: [ls, /k], mounts: [{mount}] }}\n"))
+    };
+    for held in [config.clone(), project.home().join(".config"), binaries.to_path_buf()] {
+        let told = ran(&held, false).exits(10);
+        assert!(told.all().contains("by which palisade starts"), "{told:?}");
+    }
+    // Controls: to read it, and to write beside it.
+    ran(&config, true).exits(0);
+    ran(&project.home().join("data"), false).exits(0);
+}

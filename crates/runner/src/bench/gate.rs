@@ -122,6 +122,7 @@ fn node(layout: Layout, principal: Principal) -> Result<Node, BenchError> {
         extension: None,
         home: None,
         program: None,
+        configuration: Vec::new(),
         slots: 4,
         redaction: Redaction::default(),
         journal_most: None,

@@ -149,6 +149,7 @@ fn node(folder: &Path, slots: u32) -> Result<Node, BenchError> {
         extension: None,
         home: None,
         program: None,
+        configuration: Vec::new(),
         slots,
         redaction: crate::secrecy::Redaction::default(),
         journal_most: None,

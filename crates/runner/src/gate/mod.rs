@@ -20,6 +20,7 @@ mod principal;
 mod principals;
 mod review;
 mod standing;
+mod startup;
 mod summary;
 mod ticket;
 mod written;
@@ -36,6 +37,7 @@ use engine::workflow::{InputError, InputSchema};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use self::startup::Startup;
 use self::summary::summary;
 use self::ticket::Minter;
 use self::written::Written;
@@ -153,6 +155,7 @@ pub struct Gate {
     project: PathBuf,
     /// Where the project's state is kept: what no call is shown.
     state: PathBuf,
+    startup: Startup,
     home: Option<PathBuf>,
     policy: Arc<Policy>,
     extension: Option<Arc<Extension>>,
@@ -199,6 +202,7 @@ impl Gate {
         Ok(Self {
             written: Arc::new(Written::of(&catalogue)),
             state: project.join(STATE_FOLDER),
+            startup: Startup::default(),
             project,
             home,
             policy,

@@ -7,6 +7,7 @@ use engine::run::{Guard, StoppedBy};
 use serde_json::Value;
 
 use super::path::{self, PathError};
+use super::startup::Startup;
 use super::{Gate, Refused, exposure};
 
 impl Gate {
@@ -14,6 +15,12 @@ impl Gate {
     #[must_use]
     pub fn with_state(self, state: &Path) -> Self {
         Self { state: state.canonicalize().unwrap_or_else(|_| state.to_path_buf()), ..self }
+    }
+
+    /// The same gate for a process that these files decide the start of.
+    #[must_use]
+    pub fn with_startup(self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { startup: Startup::of(files), ..self }
     }
 
     /// Where the project's state is kept.
@@ -36,6 +43,9 @@ impl Gate {
                 }
                 // In the workspace the state folder is hidden, and policy has a word on the rest.
                 let elsewhere = target(&self.project, &source.path, &written, &asked).is_some();
+                if let Some(held) = self.startup.below(&source.path).filter(|_| writes) {
+                    return Err(hidden(&written, &held));
+                }
                 let places = (self.project.as_path(), self.state.as_path());
                 if let Some(shown) = elsewhere.then(|| exposure::of(places, &source.path)).flatten()
                 {

@@ -35,6 +35,7 @@ impl Gate {
         Self {
             project: self.project.clone(),
             state: self.state.clone(),
+            startup: self.startup.clone(),
             home: self.home.clone(),
             policy,
             extension: self.extension.clone(),

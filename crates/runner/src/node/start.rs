@@ -51,6 +51,8 @@ pub struct Options {
     pub home: Option<PathBuf>,
     /// This program itself, which also serves as the egress proxy; without it no step reaches a host.
     pub program: Option<PathBuf>,
+    /// The files of configuration that this process reads where they are, for no program to write.
+    pub configuration: Vec<PathBuf>,
     /// Attempts that run at a time.
     pub slots: u32,
     /// The oldest generation of Landlock on which programs run.
@@ -65,6 +67,14 @@ pub struct Options {
     pub adopt: Adopt,
     /// Who sees the events of a run from the first on.
     pub watcher: Option<(RunId, Sender<Event>)>,
+}
+
+impl Options {
+    /// The files that decide how such a node starts.
+    fn startup(&self) -> Vec<PathBuf> {
+        let own = [&self.policy_file, &self.extension, &self.program];
+        own.into_iter().flatten().chain(&self.configuration).cloned().collect()
+    }
 }
 
 /// Which recorded runs a node takes up.
@@ -132,6 +142,7 @@ impl Node {
     /// # Errors
     /// See [`StartError`]; [`OpenError::Busy`] when another process owns the project.
     pub fn start(options: Options) -> Result<Self, StartError> {
+        let startup = options.startup();
         let Options { layout, principal, policy, home, program, slots, redaction, .. } = options;
         let (landlock_floor, doing, file) =
             (options.landlock_floor, options.doing, options.policy_file);
@@ -149,7 +160,7 @@ impl Node {
         let (policy, policy_text) = policy;
         let history = history(&layout, &journal)?;
         let asked = (extension, secrecy.tagger());
-        let gate = Arc::new(gate((&layout, home), policy, &history, asked)?);
+        let gate = Arc::new(gate((&layout, home), policy, &history, asked)?.with_startup(startup));
         let mut owner = Owner::new(Arc::clone(&gate), slots, doing);
         let adopt = amendment::also(adopt, &history)?;
         take_up_all(&mut owner, &history, &principals, &adopt)?;

@@ -87,6 +87,7 @@ fn a_second_owner_is_refused_and_the_first_goes_on() {
         extension: None,
         home: None,
         program: None,
+        configuration: Vec::new(),
         slots: 1,
         redaction: runner::secrecy::Redaction::default(),
         journal_most: None,

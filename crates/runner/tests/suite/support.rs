@@ -82,6 +82,7 @@ impl Project {
             extension: None,
             home: None,
             program: None,
+            configuration: Vec::new(),
             slots: 4,
             redaction: runner::secrecy::Redaction::default(),
             journal_most: None,

@@ -124,7 +124,9 @@ fn shelf_failure(error: &ShelfError) -> Failure {
             "remove the folders `tile` in it and repeat; they are made again from the journal"
         }
         ShelfError::Kept(_) => KEPT,
-        ShelfError::Io { .. } => "name a folder that can be written and has room, or check its owner and mode",
+        ShelfError::Io { .. } => {
+            "name a folder that can be written and has room, or check its owner and mode"
+        }
         ShelfError::Read(_) | ShelfError::Short { .. } => {
             "`palisade audit verify` says which record is damaged or missing"
         }

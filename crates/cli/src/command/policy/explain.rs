@@ -120,7 +120,8 @@ fn gate(layout: &Layout, in_force: InForce) -> Result<Gate, Failure> {
     };
     let catalogue = gate::catalogue().map_err(|error| failed(error.to_string()))?;
     let (project, home) = (layout.project().to_path_buf(), etcetera::home_dir().ok());
-    Gate::new(project, home, in_force.policy, catalogue).map_err(failed)
+    let gate = Gate::new(project, home, in_force.policy, catalogue).map_err(failed)?;
+    Ok(gate.with_state(layout.state()))
 }
 
 /// A call that no rule would be asked about.
