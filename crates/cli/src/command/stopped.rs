@@ -36,9 +36,7 @@ impl Stopped<'_> {
             _ => "failed",
         };
         let fix = match (self.state, self.by.map(|by| by.kind)) {
-            (StepState::Denied, Some(Guard::Policy)) => format!(
-                "the policy has to allow it: `{again} policy explain {tool} -a NAME=VALUE` says what each rule wants"
-            ),
+            (StepState::Denied, Some(Guard::Policy)) => self.allowing(&again, &tool),
             (StepState::AwaitingApproval, _) => {
                 format!("`{again} approval list` says whose, and for how long")
             }
@@ -46,6 +44,22 @@ impl Stopped<'_> {
         };
         let failure = Failure::new(Exit::RunFailed, format!("the call of `{tool}` {became}"));
         self.why().into_iter().fold(failure, Failure::because).fix(fix)
+    }
+
+    /// What helps where policy denied it.
+    fn allowing(&self, again: &str, tool: &str) -> String {
+        let by = self.by.map_or(("", ""), |by| (by.name.as_ref(), by.detail.as_ref()));
+        match by {
+            (name, _) if name.starts_with("builtin:") => {
+                "no rule lifts a built-in one: leave away what it is about".to_owned()
+            }
+            (_, why) if why.starts_with("no ticket, which is required by") => format!(
+                "hand in a ticket: `{again} ticket mint --tool {tool}` makes one, where a rule allows `ticket.mint`"
+            ),
+            _ => format!(
+                "the policy has to allow it: `{again} policy explain {tool} -a NAME=VALUE` says what each rule wants"
+            ),
+        }
     }
 
     fn why(&self) -> Option<String> {

@@ -15,9 +15,9 @@ use crate::gate::Principal;
 use crate::node::Desk;
 use crate::record::NODE_PRINCIPAL;
 
-/// Most refusals that are recorded in one [`SPAN`]; further ones are counted.
+/// Most refusals that are recorded in a minute; further ones are counted.
 pub const REFUSALS_MAX: u32 = 20;
-/// How long one count lasts.
+/// How long one count of them lasts.
 const SPAN: Duration = Duration::from_secs(60);
 
 /// What is known of earlier refusals.

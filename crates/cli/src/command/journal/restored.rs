@@ -34,9 +34,9 @@ pub(super) fn run(global: &Global, layout: &Layout, backup: &Path) -> Result<Exi
         return Ok(Exit::Ok);
     }
     let (from, to) = (backup.display(), layout.state().display());
-    output::line(format!(
-        "{records} records and {artifacts} artifacts restored from {from} to {to}"
-    ));
+    let (records, artifacts) =
+        (output::count(records, "record"), output::count(artifacts, "artifact"));
+    output::line(format!("{records} and {artifacts} restored from {from} to {to}"));
     output::line(format!(
         "epoch {epoch} follows on {before}, out of reach of the journal it was taken from"
     ));

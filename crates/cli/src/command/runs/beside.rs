@@ -100,7 +100,9 @@ fn limits(receipt: &Value) -> String {
 fn shown(name: &str, number: u64) -> String {
     const MICROS: u64 = 1_000;
     match name {
-        "memory" | "process_memory" | "workspace" | "output" | "artifacts" => bytes(number),
+        "memory" | "process_memory" | "workspace" | "file" | "output" | "artifacts" => {
+            bytes(number)
+        }
         "wall" => output::elapsed(i64::try_from(number * MICROS).unwrap_or(i64::MAX)),
         "cpu" => format!("{number}/1000"),
         _ => number.to_string(),
