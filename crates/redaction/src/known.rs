@@ -24,7 +24,7 @@ const GRAM: usize = 4;
 const STRIDE_MOST: usize = 32;
 /// Buckets of the table for each entry of it, and the bounds of their number as a power of two.
 const SPARSE: usize = 16;
-const BITS: (u32, u32) = (12, 21);
+const BITS: (u32, u32) = (12, 23);
 
 /// Why a value cannot be looked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
